@@ -1,0 +1,107 @@
+"""From a configuration to anchors: timm names, keyword arguments, and where the weights come from."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+import timm
+
+from snnet_lightning.anchors import digits  # noqa: F401  (registers the digits family with timm)
+from snnet_lightning.anchors.anchor import Anchor
+from snnet_lightning.anchors.families import adapter_for
+from snnet_lightning.anchors.weights import load_weights
+from snnet_lightning.errors import InputError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+PRETRAINED = "pretrained"  # what timm has published for the model
+RANDOM = "random"
+CHECKPOINT = "checkpoint"  # nothing is loaded here, since a checkpoint of the whole SN-Net follows
+
+
+def create_anchors(
+    names: Sequence[str],
+    input_size: tuple[int, int, int],
+    num_classes: int,
+    weights: str | Sequence[str] = PRETRAINED,
+    kwargs: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
+) -> list[Anchor]:
+    """Make the anchors of an SN-Net, in order of complexity.
+
+    Args:
+        names: timm model names; a pretrained tag may follow a dot, as in timm.
+        input_size: (channels, height, width) of an image.
+        num_classes: classes of every anchor's head.
+        weights: ``pretrained``, ``random``, ``checkpoint`` or the path of a local file; one for all, or one an anchor.
+        kwargs: keyword arguments of ``timm.create_model``; one mapping for all, or one an anchor.
+
+    Raises:
+        InputError: fewer than two names, an unknown or unsupported model, or weights that do not fit.
+    """
+    if isinstance(names, str) or len(names) < 2:
+        raise InputError(f"anchors.names={names}: an SN-Net needs at least two anchors")
+    weights = _one_each("weights", weights, names)
+    kwargs = _one_each("kwargs", dict(kwargs) if not kwargs else kwargs, names)
+    return [
+        create_anchor(timm_name, short, input_size, num_classes, source, arguments)
+        for timm_name, short, source, arguments in zip(names, short_names(names), weights, kwargs, strict=True)
+    ]
+
+
+def create_anchor(
+    timm_name: str,
+    name: str,
+    input_size: tuple[int, int, int],
+    num_classes: int,
+    weights: str,
+    kwargs: Mapping[str, Any],
+) -> Anchor:
+    """Make one anchor; arguments and errors as of ``create_anchors``."""
+    if not timm.is_model(timm_name):
+        close = get_close_matches(timm_name.split(".")[0], timm.list_models(), n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
+        raise InputError(f"anchors.names: timm has no model {timm_name!r}; {hint}")
+    try:
+        model = timm.create_model(
+            timm_name,
+            pretrained=weights == PRETRAINED,
+            num_classes=num_classes,
+            in_chans=input_size[0],
+            **kwargs,
+        )
+    except TypeError as error:  # a keyword that the model's class does not have
+        raise InputError(f"anchors.kwargs of {timm_name}: {error}") from error
+    except (OSError, RuntimeError) as error:
+        if weights != PRETRAINED:
+            raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"{timm_name}: its pretrained weights could not be had ({reason}); "
+            "give a local file or anchors.weights=random"
+        ) from error
+    adapter = adapter_for(model, timm_name)
+    if weights == RANDOM:
+        log.warning("%s has random weights: its accuracy is chance until it is trained", timm_name)
+    elif weights not in (PRETRAINED, CHECKPOINT):
+        load_weights(model, weights)
+    return adapter(name, model, input_size)
+
+
+def short_names(timm_names: Sequence[str]) -> list[str]:
+    """Names for people: ``deit_tiny_patch16_224`` -> ``deit_tiny``; the full names where that is ambiguous."""
+    short = [name.split(".")[0].split("_patch")[0] for name in timm_names]
+    if len(set(short)) == len(short):
+        return short
+    if len(set(timm_names)) == len(timm_names):
+        return list(timm_names)
+    return [f"{name}#{i}" for i, name in enumerate(timm_names)]
+
+
+def _one_each(option: str, value: T | Sequence[T], names: Sequence[str]) -> list[T]:
+    if isinstance(value, str | Mapping):
+        return [value] * len(names)
+    if len(value) != len(names):
+        raise InputError(f"anchors.{option} has {len(value)} entries for {len(names)} anchors; give one or one each")
+    return list(value)

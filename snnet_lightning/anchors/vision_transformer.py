@@ -1,0 +1,18 @@
+"""timm's VisionTransformer: DeiT, DeiT3, ViT."""
+
+from torch import Tensor, nn
+
+from snnet_lightning.anchors.anchor import Anchor
+
+
+class VisionTransformerAnchor(Anchor):
+    layout = "NLC"
+    head_modules = ("attn_pool", "fc_norm", "head", "head_dist")
+
+    def stages(self) -> list[list[nn.Module]]:
+        return [list(self.model.blocks)]
+
+    def stem(self, x: Tensor) -> Tensor:
+        x = self.model.patch_embed(x)
+        x = self.model._pos_embed(x)  # adds the class token too, and has no public name
+        return self.model.norm_pre(self.model.patch_drop(x))

@@ -1,0 +1,69 @@
+"""Weights of one anchor from a local file, loaded safely, and checked."""
+
+import pickle
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from timm.models import load_state_dict
+from torch import Tensor, nn
+
+from snnet_lightning.errors import InputError
+
+
+def load_weights(model: nn.Module, path: str) -> None:
+    """Load a ``.pth`` or ``.safetensors`` file into a timm model, converting old names as timm does.
+
+    Raises:
+        InputError: no such file, an unreadable one, or one whose keys or shapes differ (the differences are listed).
+    """
+    if not Path(path).is_file():
+        raise InputError(f"anchors.weights: no file {path!r} (nor is it one of pretrained, random)")
+    try:
+        state = load_state_dict(path, weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} is not a readable weight file (truncated, or another format)") from error
+    except (pickle.UnpicklingError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be loaded safely: it is truncated, or holds more than tensors") from error
+    load_checked(model, timm_names(model, state), path)
+
+
+def timm_names(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert a state dict of the model's original repository by timm's own filter function, where there is one."""
+    convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    return dict(convert(dict(state), model)) if convert else dict(state)
+
+
+def load_checked(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+    """Load ``state`` into ``module``, which it must fit exactly.
+
+    Raises:
+        InputError: keys or shapes differ; lists them.
+    """
+    differences = state_differences(module.state_dict(), state)
+    if differences:
+        raise InputError(f"{where} does not fit: {differences}")
+    module.load_state_dict(state)
+
+
+def state_differences(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """What differs between two state dicts, for people; empty if nothing does."""
+    missing = [key for key in expected if key not in given]
+    unknown = [key for key in given if key not in expected]
+    reshaped = [
+        f"{key} is {_shape(given[key])}, not {_shape(expected[key])}"
+        for key in expected
+        if key in given and _shape(given[key]) != _shape(expected[key])
+    ]
+    groups = (("missing", missing), ("unknown", unknown), ("of another shape", reshaped))
+    return "; ".join(f"{len(keys)} {what}: {_some(keys)}" for what, keys in groups if keys)
+
+
+def _shape(value: object) -> tuple[int, ...] | str:
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+
+
+def _some(keys: list[str], most: int = 4) -> str:
+    return ", ".join(keys[:most]) + (", ..." if len(keys) > most else "")

@@ -1,0 +1,79 @@
+"""FLOPs and parameters of every stitch: count every part once, add up along the routes."""
+
+from collections import Counter
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from fvcore.nn import FlopCountAnalysis
+from fvcore.nn.jit_handles import get_shape
+from torch import Tensor, nn
+
+from snnet_lightning.model.snnet import SNNet
+from snnet_lightning.stitch.route import Layer, Part, Stem, Stitch
+
+ATTENTION = "aten::scaled_dot_product_attention"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """``flops``: multiply-accumulates of one image, as fvcore counts them. ``params``: parameters that run."""
+
+    flops: int
+    params: int
+
+
+def attention_flops(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    """Both matrix products of fused attention, which fvcore does not count by itself."""
+    query, key, value = (get_shape(i) for i in inputs[:3])
+    return Counter({"matmul": prod(query[:-2]) * query[-2] * key[-2] * (query[-1] + value[-1])})
+
+
+def count_flops(module: nn.Module, x: Tensor) -> int:
+    """Multiply-accumulates of ``module`` on ``x`` in eval mode, counted by fvcore."""
+    training = module.training
+    module.eval()
+    with torch.no_grad():
+        analysis = FlopCountAnalysis(module, x).set_op_handle(ATTENTION, attention_flops)
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
+        flops = int(analysis.total())
+    module.train(training)
+    return flops
+
+
+class _PartModule(nn.Module):
+    """One part as a module, since fvcore counts modules."""
+
+    def __init__(self, net: SNNet, part: Part):
+        super().__init__()
+        self.net, self.part = net, part
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net.run(self.part, x)
+
+
+def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
+    """The cost of every stitch at the anchors' input size."""
+    parameter = next(net.parameters())
+    flops: dict[Part, int] = {}
+    owned: dict[Part, dict[int, int]] = {}  # id of a parameter -> its number of elements
+    for stitch in net.space:
+        for before, part in zip((None, *stitch.route), stitch.route, strict=False):
+            if part in flops:
+                continue
+            x = torch.zeros(1, *_input_shape(net, before, part), device=parameter.device, dtype=parameter.dtype)
+            flops[part] = count_flops(_PartModule(net, part), x)
+            owned[part] = {id(p): p.numel() for p in net.parameters_of(part)}
+    costs = {}
+    for stitch in net.space:
+        run = {key: size for part in stitch.route for key, size in owned[part].items()}
+        costs[stitch] = Cost(sum(flops[part] for part in stitch.route), sum(run.values()))
+    return costs
+
+
+def _input_shape(net: SNNet, before: Part | None, part: Part) -> tuple[int, ...]:
+    if isinstance(part, Stem):
+        return net.anchors[part.anchor].input_size
+    source = net.part_before(part) if isinstance(before, Layer) else before
+    return net.activation_after(source).shape

@@ -1,0 +1,56 @@
+"""Least squares over data that arrives batch by batch, in constant memory."""
+
+import torch
+from torch import Tensor
+
+from snnet_lightning.errors import InputError
+
+# Directions of the inputs whose variance is below this share of the largest are rounding noise of the activations.
+# They are left out, which gives the solution of least norm, as the published pseudo-inverse does.
+NOISE_FLOOR = 1e-12
+
+
+class CoMoments:
+    """Means and centred second moments of X (rows, p) with Y (rows, q), in float64.
+
+    Batches are merged by the pairwise update of Chan, Golub and LeVeque (1983), which stays accurate where the mean is
+    large against the spread; a plain sum of products would not.
+    """
+
+    def __init__(self):
+        self.rows = 0
+        self.mean_x = self.mean_y = self.products = None
+
+    def update(self, x: Tensor, y: Tensor) -> None:
+        x, y = x.double(), y.double()
+        rows, mean_x, mean_y = len(x), x.mean(0), y.mean(0)
+        products = (x - mean_x).T @ (y - mean_y)
+        if self.rows == 0:
+            self.rows, self.mean_x, self.mean_y, self.products = rows, mean_x, mean_y, products
+            return
+        total = self.rows + rows
+        shift_x, shift_y = mean_x - self.mean_x, mean_y - self.mean_y
+        self.products += products + torch.outer(shift_x, shift_y) * (self.rows * rows / total)
+        self.mean_x += shift_x * (rows / total)
+        self.mean_y += shift_y * (rows / total)
+        self.rows = total
+
+
+def solve(inputs: CoMoments, crossed: CoMoments) -> tuple[Tensor, Tensor]:
+    """W (p, q) and b (q) that minimise |X W + b - Y| over all rows seen.
+
+    ``inputs`` holds the moments of X with X, ``crossed`` those of X with Y.
+
+    Raises:
+        InputError: no rows were seen, or they hold values that are not finite.
+    """
+    if inputs.rows == 0:
+        raise InputError("least squares over zero samples: give at least one")
+    if not (inputs.products.isfinite().all() and crossed.products.isfinite().all()):
+        raise InputError("least squares over activations that are not finite: an anchor's weights are broken")
+    scale = inputs.products.diagonal().sqrt().clamp_min(torch.finfo(torch.float64).tiny)
+    values, vectors = torch.linalg.eigh(inputs.products / torch.outer(scale, scale))
+    kept = values > NOISE_FLOOR * values[-1]
+    inverse = torch.where(kept, 1 / values, 0.0)
+    weight = (vectors * inverse) @ (vectors.T @ (crossed.products / scale[:, None])) / scale[:, None]
+    return weight, crossed.mean_y - crossed.mean_x @ weight

@@ -1,0 +1,95 @@
+"""The SN-Net itself, in plain PyTorch."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from torch import Tensor, nn
+
+from snnet_lightning.anchors.anchor import Activation, Anchor
+from snnet_lightning.errors import InputError
+from snnet_lightning.model.stitching_layer import StitchingLayer
+from snnet_lightning.stitch.route import Depths, Layer, Part, Stitch, StitchSpace, anchor_route
+
+SpaceRule = Callable[[Sequence[str], Sequence[Depths]], StitchSpace]
+
+
+class SNNet(nn.Module):
+    """One network that runs any stitch of a space (Pan et al., CVPR 2023).
+
+    Args:
+        anchors: the anchors, in order of complexity.
+        space: makes the stitch space from the anchors' names and blocks per stage.
+
+    Raises:
+        InputError: the space does not fit the anchors.
+    """
+
+    def __init__(self, anchors: Sequence[Anchor], space: SpaceRule):
+        super().__init__()
+        self.anchors = nn.ModuleList(anchors)
+        self.space = space([a.name for a in anchors], [a.depths for a in anchors])
+        self.selected = self.space.anchors[-1]
+        self.stitching_layers = nn.ModuleDict(
+            {module_key(layer): self._make_layer(pairs) for layer, pairs in self.space.crossings.items()}
+        )
+
+    def forward(self, x: Tensor, stitch: Stitch | int | str | None = None) -> Tensor:
+        """Images (N, C, H, W) -> logits (N, classes) by ``stitch``, or by the selected one."""
+        for part in self.find(stitch).route:
+            x = self.run(part, x)
+        return x
+
+    def select(self, stitch: Stitch | int | str) -> Stitch:
+        """Make ``stitch`` (itself, its id or its name) the one that ``forward`` runs by default; returns it."""
+        self.selected = self.find(stitch)
+        return self.selected
+
+    def find(self, stitch: Stitch | int | str | None = None) -> Stitch:
+        """The stitch with this id or name; the selected one if None."""
+        if stitch is None:
+            return self.selected
+        return stitch if isinstance(stitch, Stitch) else self.space[stitch]
+
+    def run(self, part: Part, x: Tensor) -> Tensor:
+        """Run one part of a route."""
+        if isinstance(part, Layer):
+            return self.stitching_layers[module_key(part)](x)
+        return self.anchors[part.anchor].run(part, x)
+
+    def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
+        """The parameters that ``part`` runs."""
+        if isinstance(part, Layer):
+            return self.stitching_layers[module_key(part)].parameters()
+        return self.anchors[part.anchor].parameters_of(part)
+
+    def activation_after(self, part: Part) -> Activation:
+        """Layout and shape of what an anchor's ``part`` gives."""
+        return self.anchors[part.anchor].activations[replace(part, anchor=0)]
+
+    def part_before(self, part: Part) -> Part:
+        """What runs before ``part`` in its own anchor: its output is what a stitching layer has to imitate."""
+        route = anchor_route(part.anchor, self.anchors[part.anchor].depths)
+        return route[route.index(part) - 1]
+
+    def _make_layer(self, pairs: Sequence[tuple[Part, Part]]) -> StitchingLayer:
+        ends = {
+            (self.activation_after(before), self.activation_after(self.part_before(after)))
+            for before, after in pairs
+        }
+        before, after = pairs[0]
+        names = f"{self.anchors[before.anchor].name} > {self.anchors[after.anchor].name}, {_where(before)} to {_where(after)}"
+        if len(ends) > 1:
+            raise InputError(f"{names}: one stitching layer cannot serve activations of several shapes")
+        try:
+            return StitchingLayer(*ends.pop())
+        except InputError as error:
+            raise InputError(f"{names}: {error}") from error
+
+
+def module_key(layer: Layer) -> str:
+    """The name of a stitching layer in ``stitching_layers`` (module names hold no dots)."""
+    return "_".join(map(str, layer.key))
+
+
+def _where(part: Part) -> str:
+    return f"stage {part.stage} block {part.index}"

@@ -1,0 +1,69 @@
+"""What all stitch spaces share: which anchors are paired, and how ids, names and routes are made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import Literal
+
+from snnet_lightning.errors import InputError
+from snnet_lightning.stitch.route import (
+    Depths,
+    Head,
+    Layer,
+    Part,
+    Position,
+    Stem,
+    Stitch,
+    StitchSpace,
+    anchor_route,
+    blocks_between,
+    stitch_name,
+)
+
+Pairs = Literal["nearest", "all"]
+
+
+def anchor_pairs(count: int, pairs: Pairs) -> list[tuple[int, int]]:
+    """Pairs of anchors to stitch: neighbours in complexity only (``nearest``), or all of them."""
+    if pairs == "nearest":
+        return list(pairwise(range(count)))
+    if pairs == "all":
+        return list(combinations(range(count), 2))
+    raise InputError(f"stitch.pairs={pairs}: must be nearest or all")
+
+
+@dataclass(frozen=True)
+class Hop:
+    """Run anchor ``front`` through the block ``leave``, a stitching layer, then anchor ``end`` from ``enter`` on."""
+
+    front: int
+    leave: Position
+    layer: Layer
+    end: int
+    enter: Position
+
+
+class SpaceBuilder:
+    """Collects stitches in id order, the anchors first."""
+
+    def __init__(self, names: Sequence[str], depths: Sequence[Depths], final_norm: bool = True):
+        self.names, self.depths, self.final_norm = names, depths, final_norm
+        self.stitches = [Stitch(i, name, anchor_route(i, depths[i])) for i, name in enumerate(names)]
+        self.next_id = len(names)
+
+    def add(self, *hops: Hop) -> None:
+        """Append the stitch that makes these hops, one after the other."""
+        anchor, entered = hops[0].front, None
+        route: list[Part] = [Stem(anchor)]
+        for hop in hops:
+            after = Position(hop.leave.stage, hop.leave.block + 1)
+            route += blocks_between(anchor, self.depths[anchor], entered, after)
+            route.append(hop.layer)
+            anchor, entered = hop.end, hop.enter
+        route += blocks_between(anchor, self.depths[anchor], entered)
+        route.append(Head(anchor, self.final_norm))
+        self.stitches.append(Stitch(self.next_id, stitch_name(route, self.names, self.depths), tuple(route)))
+        self.next_id += 1
+
+    def space(self) -> StitchSpace:
+        return StitchSpace(tuple(self.stitches))
