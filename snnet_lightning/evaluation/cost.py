@@ -1,17 +1,21 @@
 """FLOPs and parameters of every stitch: count every part once, add up along the routes."""
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import torch
-from fvcore.nn import FlopCountAnalysis
-from fvcore.nn.jit_handles import get_shape
 from torch import Tensor, nn
 
-from snnet_lightning.model.snnet import SNNet
+from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch.route import Layer, Part, Stem, Stitch
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # on import fvcore scripts a loss, which torch warns of
+    from fvcore.nn import FlopCountAnalysis
+    from fvcore.nn.jit_handles import get_shape
 
 ATTENTION = "aten::scaled_dot_product_attention"
 

@@ -1,5 +1,5 @@
-"""The SN-Net: one network that holds the anchors and all stitching layers."""
+"""The LightningModule."""
 
-from snnet_lightning.model.snnet import SNNet
+from snnet_lightning.model.snnet_module import SNNetModule
 
-__all__ = ["SNNet"]
+__all__ = ["SNNetModule"]

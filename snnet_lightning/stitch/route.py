@@ -1,7 +1,7 @@
 """A stitch as data: which parts of which anchors it runs, in which order. No torch in here."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from snnet_lightning.errors import InputError
@@ -169,3 +169,13 @@ class StitchSpace:
                 if isinstance(part, Layer):
                     found.setdefault(part, {})[before, after] = None
         return {layer: tuple(pairs) for layer, pairs in found.items()}
+
+
+def without_final_norm(space: StitchSpace) -> StitchSpace:
+    """The same space, in which stitches leave out the last anchor's final norm; single anchors keep it."""
+    return StitchSpace(
+        tuple(
+            s if s.is_anchor else replace(s, route=(*s.route[:-1], replace(s.route[-1], norm=False)))
+            for s in space.stitches
+        )
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from snnet_lightning.model.snnet import SNNet
+from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch.route import Part, Stitch
 
 

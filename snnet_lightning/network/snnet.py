@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Activation, Anchor
 from snnet_lightning.errors import InputError
-from snnet_lightning.model.stitching_layer import StitchingLayer
+from snnet_lightning.network.stitching_layer import StitchingLayer
 from snnet_lightning.stitch.route import Depths, Layer, Part, Stitch, StitchSpace, anchor_route
 
 SpaceRule = Callable[[Sequence[str], Sequence[Depths]], StitchSpace]

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from snnet_lightning.errors import InputError
-from snnet_lightning.model.least_squares import CoMoments, solve
-from snnet_lightning.model.snnet import SNNet, module_key
-from snnet_lightning.model.stitching_layer import channels_last
+from snnet_lightning.network.least_squares import CoMoments, pseudo_inverse, solve
+from snnet_lightning.network.snnet import SNNet, module_key
+from snnet_lightning.network.stitching_layer import channels_last
 from snnet_lightning.stitch.route import Head, Part, anchor_route
 
 
@@ -44,10 +44,9 @@ def initialise_by_least_squares(net: SNNet, batches: Iterable[Tensor], samples: 
     net.train(training)
     if seen == 0:
         raise InputError("initialising the stitching layers needs at least 1 sample, but the data gave none")
+    inverses = {before: pseudo_inverse(moments[before, before]) for before in {before for before, _ in needed}}
     for layer, pairs in net.space.crossings.items():
-        solutions = [
-            solve(moments[before, before], moments[before, net.part_before(after)]) for before, after in pairs
-        ]
+        solutions = [solve(inverses[before], moments[before, net.part_before(after)]) for before, after in pairs]
         weight, bias = (torch.stack(parts).mean(0) for parts in zip(*solutions, strict=True))
         transform = net.stitching_layers[module_key(layer)].transform
         transform.weight.copy_(weight.T)

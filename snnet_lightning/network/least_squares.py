@@ -36,21 +36,29 @@ class CoMoments:
         self.rows = total
 
 
-def solve(inputs: CoMoments, crossed: CoMoments) -> tuple[Tensor, Tensor]:
-    """W (p, q) and b (q) that minimise |X W + b - Y| over all rows seen.
-
-    ``inputs`` holds the moments of X with X, ``crossed`` those of X with Y.
+def pseudo_inverse(inputs: CoMoments) -> Tensor:
+    """Inverse of the centred X'X (p, p) on the directions in which the inputs vary at all.
 
     Raises:
         InputError: no rows were seen, or they hold values that are not finite.
     """
     if inputs.rows == 0:
         raise InputError("least squares over zero samples: give at least one")
-    if not (inputs.products.isfinite().all() and crossed.products.isfinite().all()):
+    if not inputs.products.isfinite().all():
         raise InputError("least squares over activations that are not finite: an anchor's weights are broken")
+    # To unit variance first, so that a feature on a small scale is not taken for noise.
     scale = inputs.products.diagonal().sqrt().clamp_min(torch.finfo(torch.float64).tiny)
     values, vectors = torch.linalg.eigh(inputs.products / torch.outer(scale, scale))
-    kept = values > NOISE_FLOOR * values[-1]
-    inverse = torch.where(kept, 1 / values, 0.0)
-    weight = (vectors * inverse) @ (vectors.T @ (crossed.products / scale[:, None])) / scale[:, None]
+    inverse = torch.where(values > NOISE_FLOOR * values[-1], 1 / values, 0.0)
+    return (vectors * inverse) @ vectors.T / torch.outer(scale, scale)
+
+
+def solve(inverse: Tensor, crossed: CoMoments) -> tuple[Tensor, Tensor]:
+    """W (p, q) and b (q) that minimise |X W + b - Y| over all rows seen.
+
+    Args:
+        inverse: ``pseudo_inverse`` of the moments of X with X.
+        crossed: moments of X with Y.
+    """
+    weight = inverse @ crossed.products
     return weight, crossed.mean_y - crossed.mean_x @ weight

@@ -1,0 +1,32 @@
+"""Evaluate every stitch of a checkpoint, or only say what each costs: python evaluate.py ckpt_path=... [key=value ...]"""
+
+import hydra
+from omegaconf import DictConfig
+
+from snnet_lightning.command import job, recall_training_overrides, run
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
+@job
+def main(cfg: DictConfig) -> float | None:
+    import lightning as L
+    from hydra.utils import instantiate
+
+    from snnet_lightning.checkpoints import load_checkpoint
+    from snnet_lightning.evaluation.report import report_costs
+
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
+    net = instantiate(cfg.net)
+    if not cfg.accuracy:
+        report_costs(net, cfg.callbacks.write_results.directory)
+        return None
+    load_checkpoint(net, cfg.ckpt_path)
+    model = instantiate(cfg.model)(net)
+    trainer = instantiate(cfg.trainer, callbacks=[*filter(None, instantiate(cfg.callbacks).values())], logger=instantiate(cfg.logger))
+    trainer.test(model, datamodule=instantiate(cfg.data), verbose=False)
+    return model.mean_acc1
+
+
+if __name__ == "__main__":
+    recall_training_overrides()
+    run(main)

@@ -1,0 +1,68 @@
+"""Train the digits family from scratch: ``python -m snnet_lightning.anchors.train_digits [directory]``.
+
+Writes one safetensors file an anchor, by default over the ones in the package. About three minutes on two cores.
+"""
+
+import sys
+from pathlib import Path
+
+import timm
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from timm.scheduler import CosineLRScheduler
+from torch import nn
+from torch.utils.data import DataLoader
+
+from snnet_lightning.anchors import digits
+from snnet_lightning.data.digits import DigitsDataset
+
+EPOCHS = 60
+SEED = 0
+
+
+def accuracy(model: nn.Module) -> float:
+    """Top-1 on the test half, in percent."""
+    test = DigitsDataset(train=False)
+    images, classes = (torch.stack(column) for column in zip(*test, strict=True))
+    model.eval()
+    with torch.no_grad():
+        return (model(images).argmax(1) == classes).float().mean().item() * 100
+
+
+def train(name: str, epochs: int = EPOCHS) -> nn.Module:
+    """One anchor of the family, trained from scratch; the same on every call."""
+    torch.manual_seed(SEED)
+    model = timm.create_model(name)
+    loader = DataLoader(DigitsDataset(train=True, augment=True), batch_size=64, shuffle=True, drop_last=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.05)
+    steps = epochs * len(loader)
+    schedule = CosineLRScheduler(optimizer, steps, lr_min=1e-5, warmup_t=steps // 10, t_in_epochs=False)
+    step = 0
+    for _ in range(epochs):
+        model.train()
+        for images, classes in loader:
+            loss = F.cross_entropy(model(images), classes, label_smoothing=0.1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            step += 1
+            schedule.step_update(step)
+    return model
+
+
+def main(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in digits.WIDTHS:
+        model = train(name)
+        top1 = accuracy(model)
+        state = {key: value.contiguous() for key, value in model.state_dict().items()}
+        path = directory / f"{name}.safetensors"
+        unfinished = path.with_suffix(".tmp")
+        save_file(state, unfinished, metadata={"acc1": f"{top1:.2f}", "epochs": str(EPOCHS), "seed": str(SEED)})
+        unfinished.replace(path)
+        print(f"{name}: {sum(p.numel() for p in model.parameters())} parameters, test top-1 {top1:.2f} %, {path}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else digits.WEIGHTS)

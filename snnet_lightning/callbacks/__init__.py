@@ -1,0 +1,7 @@
+"""Lightning callbacks around a run."""
+
+from snnet_lightning.callbacks.initialise_stitching_layers import InitialiseStitchingLayers
+from snnet_lightning.callbacks.remember_overrides import RememberOverrides
+from snnet_lightning.callbacks.write_results import WriteResults
+
+__all__ = ["InitialiseStitchingLayers", "RememberOverrides", "WriteResults"]

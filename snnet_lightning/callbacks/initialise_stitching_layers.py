@@ -1,0 +1,43 @@
+"""Initialise the stitching layers on training images before the first step."""
+
+import logging
+from typing import Literal
+
+import lightning as L
+
+from snnet_lightning.errors import InputError
+from snnet_lightning.network.initialise import initialise_by_least_squares
+
+log = logging.getLogger(__name__)
+
+
+class InitialiseStitchingLayers(L.Callback):
+    """Runs once, when training starts; never on a resumed run, whose stitching layers come from its checkpoint.
+
+    The DataModule gives the images by ``initialisation_dataloader()``.
+
+    Args:
+        method: ``least_squares`` between the anchors' activations (SN-Net, section 3.3), or ``random``.
+        samples: training images that least squares sees.
+
+    Raises:
+        InputError: another method, or fewer than one sample.
+    """
+
+    def __init__(self, method: Literal["least_squares", "random"] = "least_squares", samples: int = 100):
+        if method not in ("least_squares", "random"):
+            raise InputError(f"callbacks.initialise.method={method}: must be least_squares or random")
+        if samples < 1:
+            raise InputError(f"callbacks.initialise.samples={samples}: least squares needs at least 1 sample")
+        self.method, self.samples = method, samples
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.method == "random" or trainer.ckpt_path is not None:
+            return
+        net = pl_module.net
+        loader = trainer.datamodule.initialisation_dataloader()
+        images = (batch[0].to(pl_module.device) for batch in loader)
+        seen = initialise_by_least_squares(net, images, self.samples)
+        # Each process saw its own images; all go on from what the first one found.
+        net.stitching_layers.load_state_dict(trainer.strategy.broadcast(net.stitching_layers.state_dict()))
+        log.info("initialised %d stitching layers by least squares on %d images", len(net.stitching_layers), seen)

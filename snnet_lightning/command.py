@@ -1,0 +1,147 @@
+"""Around Hydra's main function: one line for wrong input, and the run's resolved configuration."""
+
+import os
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from snnet_lightning.errors import InputError
+
+CONF = Path(__file__).parents[1] / "conf"
+SHOW_TRACEBACK = "HYDRA_FULL_ERROR"
+OUR_CHOICE = "SNNET_HANDLES_ERRORS"
+# What makes up the network and its data; where and how long it trained does not matter to an evaluation.
+RECALLED = ("experiment", "anchors", "stitch", "data")
+
+
+def run(main: Callable[[], Any]) -> None:
+    """Run a Hydra main function; a configuration that cannot be composed ends in one line and exit status 1.
+
+    With HYDRA_FULL_ERROR=1 the traceback is shown instead, as everywhere in Hydra.
+    """
+    # OpenMP's idle threads spin by default; where another process wants the cores too, a step then takes 30 times as
+    # long (measured on two cores). PyTorch is not imported yet, so this is still heard.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    asked_for_traceback = wants_traceback()
+    os.environ[SHOW_TRACEBACK] = "1"  # so that Hydra hands its errors on instead of printing them
+    if asked_for_traceback:
+        main()
+        return
+    os.environ[OUR_CHOICE] = "1"
+    try:
+        main()
+    except (InputError, HydraException, OmegaConfBaseException) as error:
+        stop(error)
+
+
+def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """Decorate the task under ``hydra.main``: strict, recorded configuration, and one line for wrong input.
+
+    The configuration becomes read-only and is written, all values resolved, to ``config.yaml`` in the run's directory.
+    """
+
+    @wraps(task)
+    def guarded(cfg: DictConfig) -> Any:
+        hydra = HydraConfig.get()
+        try:
+            OmegaConf.resolve(cfg)
+            OmegaConf.set_readonly(cfg, True)
+            path = Path(hydra.runtime.output_dir) / "config.yaml"
+            unfinished = path.with_suffix(".tmp")
+            OmegaConf.save(cfg, unfinished)
+            unfinished.replace(path)
+            return task(cfg)
+        except (InputError, HydraException, OmegaConfBaseException) as error:
+            if hydra.mode == RunMode.MULTIRUN or wants_traceback():
+                raise  # a sweep has to see that this job failed
+            stop(error)
+
+    return guarded
+
+
+def wants_traceback() -> bool:
+    """Whether the user, and not ``run`` in this process or the one that started it, asked Hydra for tracebacks."""
+    return os.environ.get(SHOW_TRACEBACK) == "1" and OUR_CHOICE not in os.environ
+
+
+def stop(error: BaseException) -> NoReturn:
+    print(f"error: {explain(error)}", file=sys.stderr)
+    sys.exit(1)
+
+
+def explain(error: BaseException) -> str:
+    """One line that says what is wrong and what would be right."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError):
+            return " ".join(str(cause).split())
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+        return f"{group}={choice}: there is no such choice; there are {', '.join(error.options)}"
+    if isinstance(error, OverrideParseException):
+        return f"cannot read the override {error.override!r}: it must be key=value"
+    text = " ".join(str(error).split())
+    if "Could not override '" in text:
+        key = text.split("Could not override '")[1].split("'")[0]
+        close = get_close_matches(key, _known_keys(), n=3, cutoff=0.5)
+        return f"the configuration has no key {key!r}; " + (
+            f"did you mean {' or '.join(close)}?" if close else "--cfg job lists them all"
+        )
+    return text
+
+
+def _known_keys() -> list[str]:
+    """Every key of the two default configurations, dotted."""
+    keys: dict[str, None] = {}
+
+    def walk(node: Any, path: str) -> None:
+        for key in node:
+            full = f"{path}{key}"
+            keys[full] = None
+            child = node._get_node(key)
+            if isinstance(child, DictConfig) and not child._is_none() and not child._is_interpolation():
+                walk(child, f"{full}.")
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for name in ("train", "evaluate"):
+            walk(compose(name), "")
+    return list(keys)
+
+
+def recall_training_overrides() -> None:
+    """Put the overrides that shaped the network of ``ckpt_path=...`` before those typed on the command line.
+
+    So a checkpoint of ours is evaluated with the anchors, stitches and data that it was trained with, unless told
+    otherwise, and Hydra records all of it.
+    """
+    paths = [word.removeprefix("ckpt_path=") for word in sys.argv[1:] if word.startswith("ckpt_path=")]
+    if not paths:
+        return
+    from snnet_lightning.callbacks.remember_overrides import KEY
+    from snnet_lightning.checkpoints.read import read_checkpoint
+
+    try:
+        remembered = read_checkpoint(paths[-1].strip("'\"")).get(KEY, [])
+    except InputError:
+        return  # to be reported when the checkpoint is loaded
+    kept = [word for word in remembered if _shapes_network(word)]
+    sys.argv[1:1] = kept
+
+
+def _shapes_network(override: str) -> bool:
+    key = OverridesParser.create().parse_override(override).key_or_group
+    return key.split(".")[0].split("/")[0] in RECALLED and key != "anchors.weights"

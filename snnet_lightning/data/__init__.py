@@ -1,0 +1,5 @@
+"""DataModules."""
+
+from snnet_lightning.data.digits import DigitsDataModule
+
+__all__ = ["DigitsDataModule"]

@@ -1,0 +1,102 @@
+"""scikit-learn's bundled digits: 1797 real 8x8 grey images of handwritten digits, ten classes."""
+
+import lightning as L
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import InterpolationMode, v2
+
+from snnet_lightning.anchors.digits import MEAN, STD
+from snnet_lightning.errors import InputError
+
+TEST_SHARE = 0.3
+SPLIT_SEED = 0  # the split is part of the data set: it never changes with the seed of a run
+
+
+class DigitsDataset(Dataset):
+    """One half of the fixed stratified split: 1257 images to train on, 540 to test on.
+
+    Items are (image, class), the image of shape ``input_size``, normalised.
+
+    Args:
+        train: which half.
+        input_size: (channels, height, width); other than (1, 8, 8), images are resized and channels repeated.
+        augment: shift and rotate a little.
+    """
+
+    num_classes = 10
+
+    def __init__(self, train: bool, input_size: tuple[int, int, int] = (1, 8, 8), augment: bool = False):
+        images, classes = load_digits(return_X_y=True)
+        halves = train_test_split(
+            images.reshape(-1, 1, 8, 8) / 16, classes, test_size=TEST_SHARE, stratify=classes, random_state=SPLIT_SEED
+        )
+        self.images = torch.tensor(halves[0 if train else 1], dtype=torch.float32)
+        self.classes = torch.tensor(halves[2 if train else 3])
+        channels, height, width = input_size
+        steps: list[torch.nn.Module] = []
+        if augment:
+            steps.append(v2.RandomAffine(10, translate=(0.1, 0.1), interpolation=InterpolationMode.BILINEAR))
+        if (height, width) != (8, 8):
+            steps.append(v2.Resize((height, width), InterpolationMode.BICUBIC, antialias=True))
+        steps.append(v2.Normalize([MEAN], [STD]))
+        self.transform = v2.Compose(steps)
+        self.channels = channels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.transform(self.images[index]).expand(self.channels, -1, -1), self.classes[index]
+
+
+class DigitsDataModule(L.LightningDataModule):
+    """Serves the digits; validation and test are the same half, as is the custom with ImageNet.
+
+    Args:
+        input_size: (channels, height, width) that the anchors take.
+        batch_size: images a training step (of one process).
+        augment: shift and rotate the training images a little.
+        num_workers: worker processes of each loader.
+
+    Raises:
+        InputError: a batch larger than the training half.
+    """
+
+    num_classes = DigitsDataset.num_classes
+
+    def __init__(
+        self,
+        input_size: tuple[int, int, int] = (1, 8, 8),
+        batch_size: int = 64,
+        augment: bool = True,
+        num_workers: int = 0,
+    ):
+        super().__init__()
+        self.input_size, self.augment = tuple(input_size), augment
+        self.batch_size, self.num_workers = batch_size, num_workers
+
+    def setup(self, stage: str | None = None) -> None:
+        self.train_set = DigitsDataset(True, self.input_size, self.augment)
+        self.initialisation_set = DigitsDataset(True, self.input_size)
+        self.test_set = DigitsDataset(False, self.input_size)
+        if not 1 <= self.batch_size <= len(self.train_set):
+            raise InputError(f"data.batch_size={self.batch_size}: must be 1 to {len(self.train_set)}, the training images")
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader(self.train_set, shuffle=True, drop_last=True)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._loader(self.test_set)
+
+    def test_dataloader(self) -> DataLoader:
+        return self._loader(self.test_set)
+
+    def initialisation_dataloader(self) -> DataLoader:
+        """Training images, shuffled but not augmented, for the stitching layers' initialisation."""
+        return self._loader(self.initialisation_set, shuffle=True)
+
+    def _loader(self, dataset: Dataset, **options: bool) -> DataLoader:
+        return DataLoader(dataset, self.batch_size, num_workers=self.num_workers, **options)

@@ -1,0 +1,56 @@
+"""Top-1, top-5 and loss of many stitches, summed exactly."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics import Metric
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracies in percent, mean cross-entropy, and over how many images."""
+
+    acc1: float
+    acc5: float
+    loss: float
+    images: int
+
+
+class StitchMetrics(Metric):
+    """One state tensor a metric, one entry a stitch; sums over batches and processes, so nothing is averaged twice."""
+
+    full_state_update = False
+
+    def __init__(self, stitches: int):
+        super().__init__()
+        self.add_state("correct1", torch.zeros(stitches, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("correct5", torch.zeros(stitches, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("loss", torch.zeros(stitches, dtype=torch.double), dist_reduce_fx="sum")
+        self.add_state("images", torch.zeros(stitches, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, stitch: int, logits: Tensor, target: Tensor) -> None:
+        """``stitch``: its place in the state; logits (N, classes); target (N), class indices."""
+        best = logits.topk(min(5, logits.shape[1])).indices == target[:, None]
+        self.correct1[stitch] += best[:, 0].sum()
+        self.correct5[stitch] += best.sum()
+        self.loss[stitch] += F.cross_entropy(logits.float(), target, reduction="sum").double()
+        self.images[stitch] += len(target)
+
+    def compute(self) -> dict[str, Tensor]:
+        """acc1 and acc5 in percent, mean loss, and images: one value a stitch, NaN where no image was seen."""
+        return {
+            "acc1": 100 * self.correct1 / self.images.double(),
+            "acc5": 100 * self.correct5 / self.images.double(),
+            "loss": self.loss / self.images.double(),
+            "images": self.images.clone(),
+        }
+
+    def scores(self) -> list[Score]:
+        """What ``compute`` gives, one score a stitch."""
+        columns = self.compute()
+        return [
+            Score(**dict(zip(columns, row, strict=True)))
+            for row in zip(*(column.tolist() for column in columns.values()), strict=True)
+        ]

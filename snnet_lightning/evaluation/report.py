@@ -1,0 +1,26 @@
+"""Everything that an evaluation leaves behind: a file of rows, a picture, a table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from snnet_lightning.evaluation.cost import stitch_costs
+from snnet_lightning.evaluation.pareto import plot_pareto
+from snnet_lightning.evaluation.results import Row, stitch_rows, write_jsonl
+from snnet_lightning.evaluation.table import print_table
+from snnet_lightning.network.snnet import SNNet
+from snnet_lightning.stitch.route import StitchSpace
+
+
+def report(rows: Sequence[Row], space: StitchSpace, directory: Path) -> None:
+    """Write ``stitches.jsonl`` and, where accuracies were measured, ``pareto.png``; print the table."""
+    anchors = [stitch.id for stitch in space.anchors]
+    write_jsonl(rows, directory / "stitches.jsonl")
+    if rows[0].acc1 is not None:
+        plot_pareto(rows, anchors, directory / "pareto.png")
+    print_table(rows, anchors)
+    print(f"results are in {directory}")
+
+
+def report_costs(net: SNNet, directory: str) -> None:
+    """Report what every stitch costs, without accuracies."""
+    report(stitch_rows(stitch_costs(net)), net.space, Path(directory))

@@ -1,0 +1,47 @@
+"""One row a stitch: what it costs and, where measured, how well it does."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from snnet_lightning.evaluation.cost import Cost
+from snnet_lightning.evaluation.metrics import Score
+from snnet_lightning.stitch.route import Stitch
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of ``stitches.jsonl``; accuracies in percent, None where only the cost was asked for."""
+
+    id: int
+    name: str
+    flops: int
+    params: int
+    acc1: float | None = None
+    acc5: float | None = None
+    loss: float | None = None
+    images: int | None = None
+
+
+def stitch_rows(costs: Mapping[Stitch, Cost], scores: Sequence[Score] | None = None) -> list[Row]:
+    """Rows in the order of ``costs``, which is that of ``scores``."""
+    return [
+        Row(s.id, s.name, **asdict(cost), **(asdict(scores[i]) if scores else {}))
+        for i, (s, cost) in enumerate(costs.items())
+    ]
+
+
+def write_jsonl(rows: Sequence[Row], path: Path) -> None:
+    """Write one JSON object a line; what was not measured, and what is not a number, is left out."""
+    unfinished = path.with_suffix(".tmp")
+    with unfinished.open("w") as file:
+        for row in rows:
+            known = {k: v for k, v in asdict(row).items() if v is not None and not _is_nan(v)}
+            file.write(json.dumps(known) + "\n")
+    unfinished.replace(path)
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)

@@ -1,0 +1,24 @@
+"""The stitches as a table on the terminal."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from snnet_lightning.evaluation.results import Row
+
+
+def print_table(rows: Sequence[Row], anchors: Sequence[int]) -> None:
+    """Print one line a stitch, in id order, the single anchors in bold."""
+    measured = rows[0].acc1 is not None
+    table = Table(title=f"{len(rows)} stitches")
+    table.add_column("id", justify="right", no_wrap=True)
+    table.add_column("stitch", overflow="fold")
+    for column in ("MFLOPs", "params (M)", *(("top-1 %", "top-5 %", "loss") if measured else ())):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        numbers = [f"{row.flops / 1e6:,.1f}", f"{row.params / 1e6:,.2f}"]
+        if measured:
+            numbers += [f"{row.acc1:.2f}", f"{row.acc5:.2f}", f"{row.loss:.3f}"]
+        table.add_row(str(row.id), row.name, *numbers, style="bold" if row.id in anchors else None)
+    Console(markup=False).print(table)

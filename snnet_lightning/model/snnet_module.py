@@ -1,0 +1,107 @@
+"""Training and evaluation of an SN-Net as a LightningModule."""
+
+from functools import cached_property
+from typing import Any, Protocol
+
+import lightning as L
+from torch import Tensor, nn
+
+from snnet_lightning.evaluation.cost import Cost, stitch_costs
+from snnet_lightning.evaluation.metrics import StitchMetrics
+from snnet_lightning.network.prefix_tree import forward_all
+from snnet_lightning.network.snnet import SNNet
+from snnet_lightning.optim.recipe import OptimizerRecipe
+from snnet_lightning.stitch.route import Stitch, StitchSpace
+
+Batch = tuple[Tensor, Tensor]  # images (N, C, H, W), classes (N)
+
+
+class Sampler(Protocol):
+    """Chooses the stitch of a training batch."""
+
+    def draw(self, space: StitchSpace, step: int, rank: int) -> Stitch: ...
+
+
+class SNNetModule(L.LightningModule):
+    """Trains one drawn stitch a step; validates a few stitches; tests all of them in one pass.
+
+    Args:
+        net: the SN-Net.
+        sampler: draws the stitch of each step.
+        optim: optimiser and schedule.
+        label_smoothing: of the training loss.
+        validation_stitches: how many stitches, spread evenly over the FLOPs range, to validate beside the anchors.
+    """
+
+    def __init__(
+        self,
+        net: SNNet,
+        sampler: Sampler,
+        optim: OptimizerRecipe,
+        label_smoothing: float = 0.1,
+        validation_stitches: int = 4,
+    ):
+        super().__init__()
+        self.net = net
+        self.sampler = sampler
+        self.optim = optim
+        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.validation_count = validation_stitches
+        self.validation_metrics = StitchMetrics(len(self.validation_stitches))
+        self.test_metrics = StitchMetrics(len(net.space))
+
+    @cached_property
+    def costs(self) -> dict[Stitch, Cost]:
+        return stitch_costs(self.net)
+
+    @cached_property
+    def validation_stitches(self) -> list[Stitch]:
+        """The anchors, then stitches at even steps of rank by FLOPs."""
+        others = sorted((s for s in self.net.space if not s.is_anchor), key=lambda s: self.costs[s].flops)
+        count = min(self.validation_count, len(others))
+        spread = [others[(2 * i + 1) * len(others) // (2 * count)] for i in range(count)]
+        return [*self.net.space.anchors, *spread]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        images, classes = batch
+        stitch = self.sampler.draw(self.net.space, self.trainer.fit_loop.total_batch_idx, self.global_rank)
+        loss = self.loss(self.net(images, stitch), classes)
+        self.log("train/loss", loss)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._score(batch, self.validation_stitches, self.validation_metrics)
+
+    def on_validation_epoch_end(self) -> None:
+        scores = self.validation_metrics.scores()
+        self.validation_metrics.reset()
+        for stitch, score in zip(self.validation_stitches, scores, strict=True):
+            if stitch.is_anchor:
+                self.log(f"val/acc1/{stitch.name}", score.acc1)
+        self.log("val/acc1", sum(s.acc1 for s in scores) / len(scores), prog_bar=True)
+
+    def on_test_epoch_start(self) -> None:
+        self.test_metrics.reset()
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._score(batch, self.net.space, self.test_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        self.scores = self.test_metrics.scores()
+        self.mean_acc1 = sum(score.acc1 for score in self.scores) / len(self.scores)
+        self.log("test/acc1", self.mean_acc1)
+
+    def _score(self, batch: Batch, stitches: Any, metrics: StitchMetrics) -> None:
+        images, classes = batch
+        place = {stitch: i for i, stitch in enumerate(stitches)}
+        for stitch, logits in forward_all(self.net, images, stitches):
+            metrics.update(place[stitch], logits, classes)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        total = int(self.trainer.estimated_stepping_batches)
+        per_epoch = max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
+        optimizer, schedule = self.optim.build(self.net, total, per_epoch)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"}}
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        scheduler.step_update(num_updates=self.global_step)

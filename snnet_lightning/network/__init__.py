@@ -1,0 +1,5 @@
+"""The SN-Net in plain PyTorch: one network that holds the anchors and all stitching layers."""
+
+from snnet_lightning.network.snnet import SNNet
+
+__all__ = ["SNNet"]

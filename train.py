@@ -1,0 +1,29 @@
+"""Train an SN-Net, then evaluate every stitch: python train.py [experiment=...] [key=value ...]"""
+
+import hydra
+from omegaconf import DictConfig
+
+from snnet_lightning.command import job, run
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="train")
+@job
+def main(cfg: DictConfig) -> float:
+    import lightning as L
+    from hydra.utils import instantiate
+
+    from snnet_lightning.checkpoints import require_resumable
+
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
+    datamodule = instantiate(cfg.data)
+    net = instantiate(cfg.net)
+    require_resumable(net, cfg.ckpt_path)
+    model = instantiate(cfg.model)(net)
+    trainer = instantiate(cfg.trainer, callbacks=[*filter(None, instantiate(cfg.callbacks).values())], logger=instantiate(cfg.logger))
+    trainer.fit(model, datamodule=datamodule, ckpt_path=cfg.ckpt_path)
+    trainer.test(model, datamodule=datamodule, verbose=False)
+    return model.mean_acc1
+
+
+if __name__ == "__main__":
+    run(main)
