@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from snnet_lightning.anchors import digits
 from snnet_lightning.data.digits import DigitsDataset
 
-EPOCHS = 60
+EPOCHS = 150
 SEED = 0
 
 

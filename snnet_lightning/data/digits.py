@@ -1,12 +1,14 @@
 """scikit-learn's bundled digits: 1797 real 8x8 grey images of handwritten digits, ten classes."""
 
+from collections.abc import Sequence
+
 import lightning as L
 import torch
+import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import InterpolationMode, v2
 
 from snnet_lightning.anchors.digits import MEAN, STD
 from snnet_lightning.errors import InputError
@@ -35,21 +37,35 @@ class DigitsDataset(Dataset):
         )
         self.images = torch.tensor(halves[0 if train else 1], dtype=torch.float32)
         self.classes = torch.tensor(halves[2 if train else 3])
-        channels, height, width = input_size
-        steps: list[torch.nn.Module] = []
-        if augment:
-            steps.append(v2.RandomAffine(10, translate=(0.1, 0.1), interpolation=InterpolationMode.BILINEAR))
-        if (height, width) != (8, 8):
-            steps.append(v2.Resize((height, width), InterpolationMode.BICUBIC, antialias=True))
-        steps.append(v2.Normalize([MEAN], [STD]))
-        self.transform = v2.Compose(steps)
-        self.channels = channels
+        self.input_size, self.augment = tuple(input_size), augment
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.transform(self.images[index]).expand(self.channels, -1, -1), self.classes[index]
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """A whole batch at once, as the DataLoader asks for it: one by one would take longer than a training step."""
+        images = self.images[list(indices)]
+        if self.augment:
+            images = shift_and_rotate(images)
+        channels, height, width = self.input_size
+        if (height, width) != (8, 8):
+            images = F.interpolate(images, (height, width), mode="bicubic", antialias=True)
+        images = ((images - MEAN) / STD).expand(-1, channels, -1, -1)
+        return list(zip(images, self.classes[list(indices)], strict=True))
+
+
+def shift_and_rotate(images: Tensor, degrees: float = 10, pixels: float = 0.8) -> Tensor:
+    """Shift and rotate every image (N, 1, H, W) by its own random amount, up to ``pixels`` and ``degrees``."""
+    count, size = len(images), images.shape[-1]
+    angle = torch.deg2rad(degrees * (2 * torch.rand(count) - 1))
+    shift = 2 / size * pixels * (2 * torch.rand(count, 2) - 1)
+    cos, sin = angle.cos(), angle.sin()
+    rows = torch.stack([cos, -sin, shift[:, 0], sin, cos, shift[:, 1]], 1)
+    grid = F.affine_grid(rows.reshape(count, 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
 
 
 class DigitsDataModule(L.LightningDataModule):
