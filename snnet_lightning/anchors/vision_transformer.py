@@ -1,4 +1,4 @@
-"""timm's VisionTransformer: DeiT, DeiT3, ViT."""
+"""Vision transformers: one stage that holds all blocks."""
 
 from torch import Tensor, nn
 
@@ -6,8 +6,14 @@ from snnet_lightning.anchors.anchor import Anchor
 
 
 class VisionTransformerAnchor(Anchor):
+    """timm's VisionTransformer: DeiT, DeiT3, ViT."""
+
     layout = "NLC"
     head_modules = ("attn_pool", "fc_norm", "head", "head_dist")
+
+    @property
+    def prefix(self) -> int:
+        return self.model.num_prefix_tokens
 
     def stages(self) -> list[list[nn.Module]]:
         return [list(self.model.blocks)]

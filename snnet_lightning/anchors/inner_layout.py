@@ -1,0 +1,95 @@
+"""Staged models whose blocks take another layout than the activation has: it is converted around every block.
+
+What flows between blocks keeps height and width, so that every block can be run by itself, at any input size.
+"""
+
+from torch import Tensor, nn
+
+from snnet_lightning.anchors.staged import StagedAnchor
+
+
+class MetaFormerAnchor(StagedAnchor):
+    """Attention stages take tokens, the others feature maps."""
+
+    def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
+        if self.model.stages[stage].use_nchw:
+            return super().run_block(stage, index, x)
+        tokens = super().run_block(stage, index, x.flatten(2).transpose(1, 2))
+        return tokens.transpose(1, 2).reshape(x.shape)
+
+
+class TinyVitAnchor(StagedAnchor):
+    """The first stage is convolutional, the blocks of the others are channels-last."""
+
+    stem_modules = ("patch_embed",)
+
+    def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
+        if stage == 0:
+            return super().run_block(stage, index, x)
+        return super().run_block(stage, index, x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class SwinV2CrAnchor(StagedAnchor):
+    """Stages convert from and to NCHW, which only the first and the last conversion is needed for."""
+
+    layout = "NHWC"
+    stem_modules = ("patch_embed",)
+
+    def stem(self, x: Tensor) -> Tensor:
+        return self.enter(0, self.model.patch_embed(x).permute(0, 2, 3, 1))
+
+    def classify(self, x: Tensor) -> Tensor:
+        return self.model.forward_head(x.permute(0, 3, 1, 2))
+
+
+class PyramidVisionTransformerAnchor(StagedAnchor):
+    """Blocks take tokens and (height, width); the norm that ends a stage runs on entering the next."""
+
+    layout = "NHWC"
+    stem_modules = ("patch_embed",)
+    norm_modules = ("stages.3.norm",)
+
+    def entry(self, stage: int) -> list[nn.Module]:
+        return [self.model.stages[stage - 1].norm, self.model.stages[stage].downsample] if stage else []
+
+    def enter(self, stage: int, x: Tensor) -> Tensor:
+        if stage == 0:
+            return x
+        norm, downsample = self.entry(stage)
+        return downsample(norm(x).permute(0, 3, 1, 2).contiguous())
+
+    def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
+        return self.stages()[stage][index](x.flatten(1, 2), x.shape[1:3]).reshape(x.shape)
+
+    def classify(self, x: Tensor) -> Tensor:
+        return self.model.forward_head(x.permute(0, 3, 1, 2))
+
+
+class MultiScaleVitAnchor(StagedAnchor):
+    """Blocks take and give tokens and (height, width)."""
+
+    layout = "NHWC"
+    stem_modules = ("patch_embed", "pos_embed")
+    norm_modules = ("norm",)
+
+    @classmethod
+    def refusal(cls, model: nn.Module) -> str | None:
+        if model.cls_token is not None:
+            return "its class token goes through blocks that need the feature map's size besides"
+        return None
+
+    def stem(self, x: Tensor) -> Tensor:
+        x, size = self.model.patch_embed(x)
+        if self.model.pos_embed is not None:
+            x = x + self.model.pos_embed
+        return x.unflatten(1, tuple(size))
+
+    def entry(self, stage: int) -> list[nn.Module]:
+        return []
+
+    def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
+        x, size = self.stages()[stage][index](x.flatten(1, 2), x.shape[1:3])
+        return x.unflatten(1, tuple(size))
+
+    def tail(self, x: Tensor) -> Tensor:
+        return x.flatten(1, 2)

@@ -1,0 +1,69 @@
+"""Vision transformers whose blocks take positions besides the activation: a shared bias, or rotary embeddings.
+
+Every block computes them anew, so that it can be run by itself.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from snnet_lightning.anchors.vision_transformer import VisionTransformerAnchor
+
+
+class RelPosAnchor(VisionTransformerAnchor):
+    """VisionTransformerRelPos."""
+
+    shared_modules = ("shared_rel_pos",)
+
+    def stem(self, x: Tensor) -> Tensor:
+        x = self.model.patch_embed(x)
+        token = self.model.cls_token
+        return x if token is None else torch.cat((token.expand(x.shape[0], -1, -1), x), dim=1)
+
+    def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
+        shared = self.model.shared_rel_pos
+        return self.model.blocks[index](x, shared_rel_pos=None if shared is None else shared.get_bias())
+
+
+class BeitAnchor(VisionTransformerAnchor):
+    shared_modules = ("rel_pos_bias",)
+
+    def stem(self, x: Tensor) -> Tensor:
+        x = self.model.patch_embed(x)
+        x = torch.cat((self.model.cls_token.expand(x.shape[0], -1, -1), x), dim=1)
+        return self.model.pos_drop(x if self.model.pos_embed is None else x + self.model.pos_embed)
+
+    def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
+        shared = self.model.rel_pos_bias
+        return self.model.blocks[index](x, shared_rel_pos_bias=None if shared is None else shared())
+
+
+class EvaAnchor(VisionTransformerAnchor):
+    """Rotary embeddings: the same for all blocks, or learned and mixed anew for each."""
+
+    shared_modules = ("rope",)
+
+    @classmethod
+    def refusal(cls, model: nn.Module) -> str | None:
+        if model.patch_drop is not None:
+            return "patch_drop_rate drops tokens, whose rotary embeddings every block would have to know"
+        return None
+
+    def stem(self, x: Tensor) -> Tensor:
+        x, _ = self.model._pos_embed(self.model.patch_embed(x))
+        return self.model.norm_pre(x)
+
+    def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
+        rope = self._rope()
+        if rope is not None and getattr(self.model, "rope_mixed", False):
+            rope = rope[index]
+        return self.model.blocks[index](x, rope=rope)
+
+    def _rope(self) -> Tensor | None:
+        rope = self.model.rope
+        if rope is None:
+            return None
+        if self.model.dynamic_img_size:
+            return rope.get_embed(shape=self.model.patch_embed.dynamic_feat_size(self.input_size[1:]))
+        if hasattr(rope, "feat_shape"):
+            return rope.get_embed()
+        return rope.get_embed(shape=self.model.patch_embed.grid_size)
