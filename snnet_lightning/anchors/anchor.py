@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from snnet_lightning.stitch.route import Block, Depths, Entry, Head, Part, Stem, anchor_route
 
 Layout = Literal["NLC", "NHWC", "NCHW"]
+Owner = nn.Module | nn.Parameter  # has parameters, or is one
 
 
 @dataclass(frozen=True)
 class Activation:
     """What flows between two parts: its layout, and its shape without the batch dimension.
 
-    ``prefix`` tokens (class, register, distillation) come first on NLC activations; ``spatial`` counts them too.
+    ``prefix`` tokens (class, register, distillation) come first on NLC activations; ``spatial`` counts them.
     """
 
     layout: Layout
@@ -46,15 +47,12 @@ class Anchor(nn.Module):
     """
 
     layout: Layout
-    # Names of submodules, dotted where they lie deeper; a name that a model lacks is skipped. Bare parameters may be
-    # named too wherever an adapter overrides the method that would run the modules.
+    # Names of submodules, dotted where they lie deeper; a name that a model lacks is skipped. Bare parameters
+    # may be named too where an adapter overrides the method that would run the modules.
     stem_modules: ClassVar[tuple[str, ...]] = ("stem",)
     tail_modules: ClassVar[tuple[str, ...]] = ()  # what always runs between the last block and the final norm
     norm_modules: ClassVar[tuple[str, ...]] = ("norm",)
     head_modules: ClassVar[tuple[str, ...]] = ("head",)  # what ``classify`` runs
-    shared_modules: ClassVar[
-        tuple[str, ...]
-    ] = ()  # what every block runs besides itself, such as position biases
 
     def __init__(self, name: str, model: nn.Module, input_size: tuple[int, int, int]):
         super().__init__()
@@ -62,7 +60,7 @@ class Anchor(nn.Module):
         self.model = model
         self.input_size = tuple(input_size)
 
-    # --- what an adapter defines -------------------------------------------------------------------------------
+    # --- what an adapter defines ---------------------------------------------------------------------------
 
     @classmethod
     def refusal(cls, model: nn.Module) -> str | None:
@@ -82,7 +80,7 @@ class Anchor(nn.Module):
         """Image (N, C, H, W) -> activations that enter the first block."""
         return self._run_modules(self.stem_modules, x)
 
-    def entry(self, stage: int) -> list[nn.Module]:
+    def entry(self, stage: int) -> list[Owner]:
         """What runs, one after the other, on entering ``stage`` >= 1."""
         return []
 
@@ -91,6 +89,10 @@ class Anchor(nn.Module):
         for module in self.entry(stage):
             x = module(x)
         return x
+
+    def block(self, stage: int, index: int) -> list[Owner]:
+        """The modules of one block: itself, and what timm keeps elsewhere but runs with it."""
+        return [self.stages()[stage][index]]
 
     def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
         return self.stages()[stage][index](x)
@@ -107,7 +109,7 @@ class Anchor(nn.Module):
         """Normed features -> logits (N, classes)."""
         return self.model.forward_head(x)
 
-    # --- what everything else uses -----------------------------------------------------------------------------
+    # --- what everything else uses -------------------------------------------------------------------------
 
     @cached_property
     def depths(self) -> Depths:
@@ -145,16 +147,15 @@ class Anchor(nn.Module):
             case Entry(stage=stage):
                 owners = self.entry(stage)
             case Block(stage=stage, index=index):
-                owners = [self.stages()[stage][index], *self._named(self.shared_modules)]
+                owners = self.block(stage, index)
             case Head(norm=norm):
-                owners = self._named(
-                    self.tail_modules + self.head_modules + (self.norm_modules if norm else ())
-                )
+                names = self.tail_modules + self.head_modules
+                owners = self._named(names + self.norm_modules if norm else names)
         return (p for owner in owners for p in _parameters(owner))
 
-    def _named(self, names: tuple[str, ...]) -> list[nn.Module | nn.Parameter]:
+    def _named(self, names: tuple[str, ...]) -> list[Owner]:
         found = (reduce(lambda m, n: getattr(m, n, None), name.split("."), self.model) for name in names)
-        return [m for m in found if isinstance(m, nn.Module | nn.Parameter)]
+        return [m for m in found if isinstance(m, Owner)]
 
     def _run_modules(self, names: tuple[str, ...], x: Tensor) -> Tensor:
         for module in self._named(names):
@@ -177,5 +178,5 @@ class Anchor(nn.Module):
         return seen
 
 
-def _parameters(owner: nn.Module | nn.Parameter) -> Iterator[nn.Parameter]:
+def _parameters(owner: Owner) -> Iterator[nn.Parameter]:
     return owner.parameters() if isinstance(owner, nn.Module) else iter((owner,))

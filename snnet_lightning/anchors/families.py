@@ -3,16 +3,18 @@
 from torch import nn
 
 from snnet_lightning.anchors.anchor import Anchor
-from snnet_lightning.anchors.class_attention import CaitAnchor, XcitAnchor
+from snnet_lightning.anchors.class_attention import CaitAnchor, VoloAnchor, XcitAnchor
 from snnet_lightning.anchors.inner_layout import (
     MetaFormerAnchor,
     MultiScaleVitAnchor,
     PyramidVisionTransformerAnchor,
     SwinV2CrAnchor,
     TinyVitAnchor,
+    TwinsAnchor,
 )
 from snnet_lightning.anchors.position_bias import BeitAnchor, EvaAnchor, RelPosAnchor
 from snnet_lightning.anchors.sequences import (
+    DlaAnchor,
     EfficientNetAnchor,
     LowFormerAnchor,
     MixerAnchor,
@@ -27,16 +29,17 @@ from snnet_lightning.anchors.sequences import (
 from snnet_lightning.anchors.stage_ends import HieraAnchor, HieraDetAnchor, RexNetAnchor
 from snnet_lightning.anchors.staged import (
     ChannelsLastAnchor,
+    CspNetAnchor,
+    DownsampleFirstAnchor,
     FastVitAnchor,
     FocalNetAnchor,
     LevitAnchor,
     PatchStagedAnchor,
     StagedAnchor,
-    StarNetAnchor,
     SwinAnchor,
     VovNetAnchor,
 )
-from snnet_lightning.anchors.vision_transformer import VisionTransformerAnchor
+from snnet_lightning.anchors.vision_transformer import NaFlexVitAnchor, SamAnchor, VisionTransformerAnchor
 from snnet_lightning.errors import InputError
 
 ADAPTERS: dict[str, type[Anchor]] = {
@@ -46,6 +49,9 @@ ADAPTERS: dict[str, type[Anchor]] = {
     "Cait": CaitAnchor,
     "ConvMixer": SingleStageAnchor,
     "ConvNeXt": StagedAnchor,
+    "CspNet": CspNetAnchor,
+    "CspNext": DownsampleFirstAnchor,
+    "DLA": DlaAnchor,
     "DaVit": StagedAnchor,
     "EdgeNeXt": StagedAnchor,
     "EfficientFormerV2": StagedAnchor,
@@ -73,6 +79,7 @@ ADAPTERS: dict[str, type[Anchor]] = {
     "MlpMixer": MixerAnchor,
     "MobileNetV3": MobileNetV3Anchor,
     "MultiScaleVit": MultiScaleVitAnchor,
+    "NaFlexVit": NaFlexVitAnchor,
     "NextViT": StagedAnchor,
     "NormFreeNet": SequenceConvAnchor,
     "PyramidVisionTransformerV2": PyramidVisionTransformerAnchor,
@@ -85,16 +92,19 @@ ADAPTERS: dict[str, type[Anchor]] = {
     "SENet": ResNetAnchor,
     "SHViT": PatchStagedAnchor,
     "Sequencer2d": ChannelsLastAnchor,
-    "StarNet": StarNetAnchor,
+    "StarNet": DownsampleFirstAnchor,
     "SwiftFormer": StagedAnchor,
     "SwinTransformer": SwinAnchor,
     "SwinTransformerV2": SwinAnchor,
     "SwinTransformerV2Cr": SwinV2CrAnchor,
     "TResNet": TResNetAnchor,
     "TinyVit": TinyVitAnchor,
+    "Twins": TwinsAnchor,
+    "VOLO": VoloAnchor,
     "VisionTransformer": VisionTransformerAnchor,
     "VisionTransformerDistilled": VisionTransformerAnchor,
     "VisionTransformerRelPos": RelPosAnchor,
+    "VisionTransformerSAM": SamAnchor,
     "VovNet": VovNetAnchor,
     "Xcit": XcitAnchor,
 }
@@ -104,7 +114,7 @@ def adapter_for(model: nn.Module, timm_name: str) -> type[Anchor]:
     """The adapter of a timm model.
 
     Raises:
-        InputError: the model's class has none (the supported classes are listed), or this model cannot be cut.
+        InputError: the model's class has none (lists the supported ones), or this model cannot be cut.
     """
     adapter = ADAPTERS.get(type(model).__name__)
     if adapter is None:

@@ -5,6 +5,7 @@ What flows between blocks keeps height and width, so that every block can be run
 
 from torch import Tensor, nn
 
+from snnet_lightning.anchors.anchor import Owner
 from snnet_lightning.anchors.staged import StagedAnchor
 
 
@@ -49,7 +50,7 @@ class PyramidVisionTransformerAnchor(StagedAnchor):
     stem_modules = ("patch_embed",)
     norm_modules = ("stages.3.norm",)
 
-    def entry(self, stage: int) -> list[nn.Module]:
+    def entry(self, stage: int) -> list[Owner]:
         return [self.model.stages[stage - 1].norm, self.model.stages[stage].downsample] if stage else []
 
     def enter(self, stage: int, x: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ class PyramidVisionTransformerAnchor(StagedAnchor):
         return self.stages()[stage][index](x.flatten(1, 2), x.shape[1:3]).reshape(x.shape)
 
     def classify(self, x: Tensor) -> Tensor:
-        return self.model.forward_head(x.permute(0, 3, 1, 2))
+        return self.model.forward_head(x.permute(0, 3, 1, 2).contiguous())
 
 
 class MultiScaleVitAnchor(StagedAnchor):
@@ -84,12 +85,43 @@ class MultiScaleVitAnchor(StagedAnchor):
             x = x + self.model.pos_embed
         return x.unflatten(1, tuple(size))
 
-    def entry(self, stage: int) -> list[nn.Module]:
+    def entry(self, stage: int) -> list[Owner]:
         return []
 
     def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
         x, size = self.stages()[stage][index](x.flatten(1, 2), x.shape[1:3])
         return x.unflatten(1, tuple(size))
+
+    def tail(self, x: Tensor) -> Tensor:
+        return x.flatten(1, 2)
+
+
+class TwinsAnchor(StagedAnchor):
+    """Blocks take tokens and (height, width); a stage's position encoding runs after its first block."""
+
+    layout = "NHWC"
+    stem_modules = ()
+
+    def stages(self) -> list[list[nn.Module]]:
+        return [list(blocks) for blocks in self.model.blocks]
+
+    def entry(self, stage: int) -> list[Owner]:
+        return [self.model.patch_embeds[stage]]
+
+    def enter(self, stage: int, x: Tensor) -> Tensor:
+        if stage:
+            x = x.permute(0, 3, 1, 2).contiguous()
+        x, size = self.model.patch_embeds[stage](x)
+        return self.model.pos_drops[stage](x).unflatten(1, tuple(size))
+
+    def block(self, stage: int, index: int) -> list[Owner]:
+        return [*super().block(stage, index), *([] if index else [self.model.pos_block[stage]])]
+
+    def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
+        tokens = x.flatten(1, 2)
+        for module in self.block(stage, index):
+            tokens = module(tokens, x.shape[1:3])
+        return tokens.reshape(x.shape)
 
     def tail(self, x: Tensor) -> Tensor:
         return x.flatten(1, 2)

@@ -1,46 +1,42 @@
-"""Vision transformers whose blocks take positions besides the activation: a shared bias, or rotary embeddings.
-
-Every block computes them anew, so that it can be run by itself.
-"""
+"""Vision transformers with relative positions, or with rotary embeddings that every block takes besides."""
 
 import torch
 from torch import Tensor, nn
 
+from snnet_lightning.anchors.anchor import Owner
 from snnet_lightning.anchors.vision_transformer import VisionTransformerAnchor
+
+SHARED_BIAS = "its blocks share one position bias, which each would have to compute anew"
 
 
 class RelPosAnchor(VisionTransformerAnchor):
-    """VisionTransformerRelPos."""
+    """VisionTransformerRelPos: the bias belongs to the block."""
 
-    shared_modules = ("shared_rel_pos",)
+    @classmethod
+    def refusal(cls, model: nn.Module) -> str | None:
+        return SHARED_BIAS if model.shared_rel_pos is not None else None
 
     def stem(self, x: Tensor) -> Tensor:
         x = self.model.patch_embed(x)
         token = self.model.cls_token
         return x if token is None else torch.cat((token.expand(x.shape[0], -1, -1), x), dim=1)
 
-    def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
-        shared = self.model.shared_rel_pos
-        return self.model.blocks[index](x, shared_rel_pos=None if shared is None else shared.get_bias())
-
 
 class BeitAnchor(VisionTransformerAnchor):
-    shared_modules = ("rel_pos_bias",)
+    """The bias belongs to the block."""
+
+    @classmethod
+    def refusal(cls, model: nn.Module) -> str | None:
+        return SHARED_BIAS if model.rel_pos_bias is not None else None
 
     def stem(self, x: Tensor) -> Tensor:
         x = self.model.patch_embed(x)
         x = torch.cat((self.model.cls_token.expand(x.shape[0], -1, -1), x), dim=1)
         return self.model.pos_drop(x if self.model.pos_embed is None else x + self.model.pos_embed)
 
-    def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
-        shared = self.model.rel_pos_bias
-        return self.model.blocks[index](x, shared_rel_pos_bias=None if shared is None else shared())
-
 
 class EvaAnchor(VisionTransformerAnchor):
     """Rotary embeddings: the same for all blocks, or learned and mixed anew for each."""
-
-    shared_modules = ("rope",)
 
     @classmethod
     def refusal(cls, model: nn.Module) -> str | None:
@@ -51,6 +47,9 @@ class EvaAnchor(VisionTransformerAnchor):
     def stem(self, x: Tensor) -> Tensor:
         x, _ = self.model._pos_embed(self.model.patch_embed(x))
         return self.model.norm_pre(x)
+
+    def block(self, stage: int, index: int) -> list[Owner]:
+        return [self.model.blocks[index], *self._named(("rope",))]
 
     def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
         rope = self._rope()

@@ -73,3 +73,13 @@ class MixerAnchor(SingleStageAnchor):
     """MlpMixer: tokens."""
 
     layout = "NLC"
+
+
+class DlaAnchor(SequenceAnchor):
+    """A level is a tree of branches, so nothing less than all of it is a block."""
+
+    stem_modules = ("base_layer",)
+    head_modules = ("fc",)
+
+    def stages(self) -> list[list[nn.Module]]:
+        return [[getattr(self.model, f"level{level}")] for level in range(6)]

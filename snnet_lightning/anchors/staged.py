@@ -1,8 +1,8 @@
-"""Models whose stages are modules that hold ``blocks``, often behind a ``downsample`` that runs at the entry."""
+"""Models whose stages are modules that hold ``blocks``, often behind a ``downsample`` that runs on entry."""
 
 from torch import Tensor, nn
 
-from snnet_lightning.anchors.anchor import Anchor, Layout
+from snnet_lightning.anchors.anchor import Anchor, Layout, Owner
 
 
 class StagedAnchor(Anchor):
@@ -16,7 +16,7 @@ class StagedAnchor(Anchor):
     def stages(self) -> list[list[nn.Module]]:
         return [list(stage.blocks) for stage in getattr(self.model, self.stages_name)]
 
-    def entry(self, stage: int) -> list[nn.Module]:
+    def entry(self, stage: int) -> list[Owner]:
         names = (f"{self.stages_name}.{stage}.{name}" for name in self.entry_modules)
         return self._named(tuple(names))
 
@@ -69,10 +69,22 @@ class LevitAnchor(StagedAnchor):
         return x if self.model.use_conv else x.flatten(2).transpose(1, 2)
 
 
-class StarNetAnchor(StagedAnchor):
-    """A stage is a sequence whose first child downsamples."""
+class DownsampleFirstAnchor(StagedAnchor):
+    """StarNet, CspNext: a stage is a sequence whose first child downsamples."""
 
     entry_modules = ("0",)
 
     def stages(self) -> list[list[nn.Module]]:
         return [list(stage)[1:] for stage in self.model.stages]
+
+
+class CspNetAnchor(StagedAnchor):
+    """A cross stage splits its channels in two branches, so nothing less than all of it is a block."""
+
+    entry_modules = ("conv_down",)
+
+    def stages(self) -> list[list[nn.Module]]:
+        return [[stage] if hasattr(stage, "conv_exp") else list(stage.blocks) for stage in self.model.stages]
+
+    def entry(self, stage: int) -> list[Owner]:
+        return [] if hasattr(self.model.stages[stage], "conv_exp") else super().entry(stage)
