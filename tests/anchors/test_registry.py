@@ -18,7 +18,7 @@ CLASSES = 10
 def calls_of(
     model: nn.Module, run, x: torch.Tensor
 ) -> tuple[tuple[int, ...], list[tuple[str, tuple[int, ...]]]]:
-    """The output's shape, and the names and input shapes of all modules without children, in order of their calls."""
+    """The output's shape, and the name and input shape of every childless module, in order of their calls."""
     calls: list[tuple[str, tuple[int, ...]]] = []
 
     def hook(name):
