@@ -31,7 +31,7 @@ class TinyVitAnchor(StagedAnchor):
 
 
 class SwinV2CrAnchor(StagedAnchor):
-    """Stages convert from and to NCHW, which only the first and the last conversion is needed for."""
+    """timm's stages convert to NHWC and back, which cancels out between stages."""
 
     layout = "NHWC"
     stem_modules = ("patch_embed",)
@@ -70,8 +70,7 @@ class MultiScaleVitAnchor(StagedAnchor):
     """Blocks take and give tokens and (height, width)."""
 
     layout = "NHWC"
-    stem_modules = ("patch_embed", "pos_embed")
-    norm_modules = ("norm",)
+    entry_modules = ()
 
     @classmethod
     def refusal(cls, model: nn.Module) -> str | None:
@@ -84,9 +83,6 @@ class MultiScaleVitAnchor(StagedAnchor):
         if self.model.pos_embed is not None:
             x = x + self.model.pos_embed
         return x.unflatten(1, tuple(size))
-
-    def entry(self, stage: int) -> list[Owner]:
-        return []
 
     def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
         x, size = self.stages()[stage][index](x.flatten(1, 2), x.shape[1:3])

@@ -65,8 +65,8 @@ class LevitAnchor(StagedAnchor):
         return "NCHW" if self.model.use_conv else "NLC"
 
     def stem(self, x: Tensor) -> Tensor:
-        x = super().stem(x)
-        return x if self.model.use_conv else x.flatten(2).transpose(1, 2)
+        x = self.model.stem(x)
+        return self.enter(0, x if self.model.use_conv else x.flatten(2).transpose(1, 2))
 
 
 class DownsampleFirstAnchor(StagedAnchor):
