@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import ClassVar, Literal
 
 import torch
@@ -11,14 +11,19 @@ from torch import Tensor, nn
 from snnet_lightning.stitch.route import Block, Depths, Entry, Head, Part, Stem, anchor_route
 
 Layout = Literal["NLC", "NHWC", "NCHW"]
+Owner = nn.Module | nn.Parameter  # has parameters, or is one
 
 
 @dataclass(frozen=True)
 class Activation:
-    """What flows between two parts: its layout, and its shape without the batch dimension."""
+    """What flows between two parts: its layout, and its shape without the batch dimension.
+
+    ``prefix`` tokens (class, register, distillation) come first on NLC activations; ``spatial`` counts them.
+    """
 
     layout: Layout
     shape: tuple[int, ...]
+    prefix: int = 0
 
     @property
     def channels(self) -> int:
@@ -41,9 +46,13 @@ class Anchor(nn.Module):
         input_size: (channels, height, width) of an image.
     """
 
-    head_modules: ClassVar[tuple[str, ...]]  # submodules that run after the final norm
+    layout: Layout
+    # Names of submodules, dotted where they lie deeper; a name that a model lacks is skipped. Bare parameters
+    # may be named too where an adapter overrides the method that would run the modules.
+    stem_modules: ClassVar[tuple[str, ...]] = ("stem",)
+    tail_modules: ClassVar[tuple[str, ...]] = ()  # what always runs between the last block and the final norm
     norm_modules: ClassVar[tuple[str, ...]] = ("norm",)
-    layout: ClassVar[Layout]
+    head_modules: ClassVar[tuple[str, ...]] = ("head",)  # what ``classify`` runs
 
     def __init__(self, name: str, model: nn.Module, input_size: tuple[int, int, int]):
         super().__init__()
@@ -51,7 +60,17 @@ class Anchor(nn.Module):
         self.model = model
         self.input_size = tuple(input_size)
 
-    # --- what an adapter defines -------------------------------------------------------------------------------
+    # --- what an adapter defines ---------------------------------------------------------------------------
+
+    @classmethod
+    def refusal(cls, model: nn.Module) -> str | None:
+        """Why this model of a supported class cannot be cut all the same, for people."""
+        return None
+
+    @property
+    def prefix(self) -> int:
+        """Number of class, register and distillation tokens in front of the others."""
+        return 0
 
     def stages(self) -> list[list[nn.Module]]:
         """The blocks of every stage."""
@@ -59,24 +78,38 @@ class Anchor(nn.Module):
 
     def stem(self, x: Tensor) -> Tensor:
         """Image (N, C, H, W) -> activations that enter the first block."""
-        raise NotImplementedError
+        return self._run_modules(self.stem_modules, x)
 
-    def entry(self, stage: int) -> nn.Module | None:
-        """What runs on entering ``stage`` >= 1, if anything does."""
-        return None
+    def entry(self, stage: int) -> list[Owner]:
+        """What runs, one after the other, on entering ``stage`` >= 1."""
+        return []
 
-    def run_block(self, block: nn.Module, x: Tensor) -> Tensor:
-        return block(x)
+    def enter(self, stage: int, x: Tensor) -> Tensor:
+        """Run the modules of ``entry``."""
+        for module in self.entry(stage):
+            x = module(x)
+        return x
+
+    def block(self, stage: int, index: int) -> list[Owner]:
+        """The modules of one block: itself, and what timm keeps elsewhere but runs with it."""
+        return [self.stages()[stage][index]]
+
+    def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
+        return self.stages()[stage][index](x)
+
+    def tail(self, x: Tensor) -> Tensor:
+        """What always runs between the last block and the final norm."""
+        return self._run_modules(self.tail_modules, x)
 
     def norm(self, x: Tensor) -> Tensor:
-        """The final norm, on the last block's output."""
-        return self.model.norm(x)
+        """The final norm; one that is part of timm's head runs there instead."""
+        return self._run_modules(self.norm_modules, x)
 
     def classify(self, x: Tensor) -> Tensor:
         """Normed features -> logits (N, classes)."""
         return self.model.forward_head(x)
 
-    # --- what everything else uses -----------------------------------------------------------------------------
+    # --- what everything else uses -------------------------------------------------------------------------
 
     @cached_property
     def depths(self) -> Depths:
@@ -92,11 +125,11 @@ class Anchor(nn.Module):
             case Stem():
                 return self.stem(x)
             case Entry(stage=stage):
-                entry = self.entry(stage)
-                return x if entry is None else entry(x)
+                return self.enter(stage, x)
             case Block(stage=stage, index=index):
-                return self.run_block(self.stages()[stage][index], x)
+                return self.run_block(stage, index, x)
             case Head(norm=norm):
+                x = self.tail(x)
                 return self.classify(self.norm(x) if norm else x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,30 +138,29 @@ class Anchor(nn.Module):
         return x
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
-        """The parameters that ``part`` runs. The stem owns what no block, stage entry, norm or head does."""
+        """The parameters that ``part`` runs. The stem owns what no other part does."""
         match part:
             case Stem():
-                others = self._modules_after_stem()
-                owned = {id(p) for module in others for p in module.parameters()}
+                others = anchor_route(0, self.depths)[1:]
+                owned = {id(p) for other in others for p in self.parameters_of(other)}
                 return (p for p in self.model.parameters() if id(p) not in owned)
             case Entry(stage=stage):
-                modules = [self.entry(stage)]
+                owners = self.entry(stage)
             case Block(stage=stage, index=index):
-                modules = [self.stages()[stage][index]]
+                owners = self.block(stage, index)
             case Head(norm=norm):
-                modules = [*self._named(self.head_modules), *(self._named(self.norm_modules) if norm else ())]
-        return (p for module in modules if module is not None for p in module.parameters())
+                names = self.tail_modules + self.head_modules
+                owners = self._named(names + self.norm_modules if norm else names)
+        return (p for owner in owners for p in _parameters(owner))
 
-    def _modules_after_stem(self) -> list[nn.Module]:
-        stages = self.stages()
-        entries = [self.entry(stage) for stage in range(1, len(stages))]
-        blocks = [block for stage in stages for block in stage]
-        ends = self._named(self.head_modules + self.norm_modules)
-        return [m for m in (*blocks, *entries, *ends) if m is not None]
+    def _named(self, names: tuple[str, ...]) -> list[Owner]:
+        found = (reduce(lambda m, n: getattr(m, n, None), name.split("."), self.model) for name in names)
+        return [m for m in found if isinstance(m, Owner)]
 
-    def _named(self, names: tuple[str, ...]) -> list[nn.Module]:
-        found = (getattr(self.model, name, None) for name in names)
-        return [m for m in found if isinstance(m, nn.Module)]
+    def _run_modules(self, names: tuple[str, ...], x: Tensor) -> Tensor:
+        for module in self._named(names):
+            x = module(x)
+        return x
 
     @cached_property
     def activations(self) -> dict[Part, Activation]:
@@ -141,6 +173,10 @@ class Anchor(nn.Module):
             x = torch.zeros(1, *self.input_size, device=parameter.device, dtype=parameter.dtype)
             for part in anchor_route(0, self.depths)[:-1]:
                 x = self.run(part, x)
-                seen[part] = Activation(self.layout, tuple(x.shape[1:]))
+                seen[part] = Activation(self.layout, tuple(x.shape[1:]), self.prefix)
         self.train(training)
         return seen
+
+
+def _parameters(owner: Owner) -> Iterator[nn.Parameter]:
+    return owner.parameters() if isinstance(owner, nn.Module) else iter((owner,))

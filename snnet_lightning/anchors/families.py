@@ -3,12 +3,112 @@
 from torch import nn
 
 from snnet_lightning.anchors.anchor import Anchor
-from snnet_lightning.anchors.vision_transformer import VisionTransformerAnchor
+from snnet_lightning.anchors.class_attention import CaitAnchor, VoloAnchor, XcitAnchor
+from snnet_lightning.anchors.inner_layout import (
+    MetaFormerAnchor,
+    MultiScaleVitAnchor,
+    PyramidVisionTransformerAnchor,
+    SwinV2CrAnchor,
+    TinyVitAnchor,
+    TwinsAnchor,
+)
+from snnet_lightning.anchors.position_bias import BeitAnchor, EvaAnchor, RelPosAnchor
+from snnet_lightning.anchors.sequences import (
+    ConvMixerAnchor,
+    DlaAnchor,
+    EfficientNetAnchor,
+    LastConvAnchor,
+    LCNetV2Anchor,
+    LowFormerAnchor,
+    MlpMixerAnchor,
+    MobileNetV3Anchor,
+    RegNetAnchor,
+    ResNetAnchor,
+    SENetAnchor,
+    SequenceAnchor,
+    TResNetAnchor,
+)
+from snnet_lightning.anchors.stage_ends import HieraAnchor, HieraDetAnchor, RexNetAnchor
+from snnet_lightning.anchors.staged import (
+    ChannelsLastAnchor,
+    CspNetAnchor,
+    DownsampleFirstAnchor,
+    FastVitAnchor,
+    FocalNetAnchor,
+    LevitAnchor,
+    PatchStagedAnchor,
+    StagedAnchor,
+    SwinAnchor,
+    VovNetAnchor,
+)
+from snnet_lightning.anchors.vision_transformer import NaFlexVitAnchor, SamAnchor, VisionTransformerAnchor
 from snnet_lightning.errors import InputError
 
 ADAPTERS: dict[str, type[Anchor]] = {
+    "Beit": BeitAnchor,
+    "ByobNet": LastConvAnchor,
+    "CPUBone": SequenceAnchor,
+    "Cait": CaitAnchor,
+    "ConvMixer": ConvMixerAnchor,
+    "ConvNeXt": StagedAnchor,
+    "CspNet": CspNetAnchor,
+    "CspNext": DownsampleFirstAnchor,
+    "DLA": DlaAnchor,
+    "DaVit": StagedAnchor,
+    "EdgeNeXt": StagedAnchor,
+    "EfficientFormerV2": StagedAnchor,
+    "EfficientNet": EfficientNetAnchor,
+    "EfficientVit": StagedAnchor,
+    "EfficientVitLarge": StagedAnchor,
+    "EfficientVitMsra": PatchStagedAnchor,
+    "Eva": EvaAnchor,
+    "FastVit": FastVitAnchor,
+    "FasterNet": PatchStagedAnchor,
+    "FocalNet": FocalNetAnchor,
+    "GhostNet": MobileNetV3Anchor,
+    "Hiera": HieraAnchor,
+    "HieraDet": HieraDetAnchor,
+    "HighPerfGpuNet": StagedAnchor,
+    "IFormer": StagedAnchor,
+    "LCNetV2": LCNetV2Anchor,
+    "Levit": LevitAnchor,
+    "LevitDistilled": LevitAnchor,
+    "LowFormer": LowFormerAnchor,
+    "MambaOut": ChannelsLastAnchor,
+    "MaxxVit": StagedAnchor,
+    "MetaFormer": MetaFormerAnchor,
+    "MetaNeXt": StagedAnchor,
+    "MlpMixer": MlpMixerAnchor,
+    "MobileNetV3": MobileNetV3Anchor,
+    "MultiScaleVit": MultiScaleVitAnchor,
+    "NaFlexVit": NaFlexVitAnchor,
+    "NextViT": StagedAnchor,
+    "NormFreeNet": LastConvAnchor,
+    "PyramidVisionTransformerV2": PyramidVisionTransformerAnchor,
+    "RegNet": RegNetAnchor,
+    "RepGhostNet": MobileNetV3Anchor,
+    "RepVit": StagedAnchor,
+    "ResNet": ResNetAnchor,
+    "ResNetV2": StagedAnchor,
+    "RexNet": RexNetAnchor,
+    "SENet": SENetAnchor,
+    "SHViT": PatchStagedAnchor,
+    "Sequencer2d": ChannelsLastAnchor,
+    "StarNet": DownsampleFirstAnchor,
+    "SwiftFormer": StagedAnchor,
+    "SwinTransformer": SwinAnchor,
+    "SwinTransformerV2": SwinAnchor,
+    "SwinTransformerV2Cr": SwinV2CrAnchor,
+    "TResNet": TResNetAnchor,
+    "TinyVit": TinyVitAnchor,
+    "Twins": TwinsAnchor,
+    "VOLO": VoloAnchor,
     "VisionTransformer": VisionTransformerAnchor,
     "VisionTransformerDistilled": VisionTransformerAnchor,
+    "VisionTransformerRelPos": RelPosAnchor,
+    "VisionTransformerSAM": SamAnchor,
+    "VovNet": VovNetAnchor,
+    "Xcit": XcitAnchor,
 }
 
 
@@ -16,7 +116,7 @@ def adapter_for(model: nn.Module, timm_name: str) -> type[Anchor]:
     """The adapter of a timm model.
 
     Raises:
-        InputError: the model's class has none; the supported classes are listed.
+        InputError: the model's class has none (lists the supported ones), or this model cannot be cut.
     """
     adapter = ADAPTERS.get(type(model).__name__)
     if adapter is None:
@@ -24,4 +124,7 @@ def adapter_for(model: nn.Module, timm_name: str) -> type[Anchor]:
             f"{timm_name} is a {type(model).__name__}, which has no adapter; supported timm classes: "
             + ", ".join(sorted(ADAPTERS))
         )
+    reason = adapter.refusal(model)
+    if reason is not None:
+        raise InputError(f"{timm_name} cannot be an anchor: {reason}")
     return adapter

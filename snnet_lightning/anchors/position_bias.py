@@ -1,0 +1,68 @@
+"""Vision transformers with relative positions, or with rotary embeddings that every block takes besides."""
+
+import torch
+from torch import Tensor, nn
+
+from snnet_lightning.anchors.anchor import Owner
+from snnet_lightning.anchors.vision_transformer import VisionTransformerAnchor
+
+SHARED_BIAS = "its blocks share one position bias, which each would have to compute anew"
+
+
+class RelPosAnchor(VisionTransformerAnchor):
+    """VisionTransformerRelPos: the bias belongs to the block."""
+
+    @classmethod
+    def refusal(cls, model: nn.Module) -> str | None:
+        return SHARED_BIAS if model.shared_rel_pos is not None else None
+
+    def stem(self, x: Tensor) -> Tensor:
+        x = self.model.patch_embed(x)
+        token = self.model.cls_token
+        return x if token is None else torch.cat((token.expand(x.shape[0], -1, -1), x), dim=1)
+
+
+class BeitAnchor(VisionTransformerAnchor):
+    """The bias belongs to the block."""
+
+    @classmethod
+    def refusal(cls, model: nn.Module) -> str | None:
+        return SHARED_BIAS if model.rel_pos_bias is not None else None
+
+    def stem(self, x: Tensor) -> Tensor:
+        x = self.model.patch_embed(x)
+        x = torch.cat((self.model.cls_token.expand(x.shape[0], -1, -1), x), dim=1)
+        return self.model.pos_drop(x if self.model.pos_embed is None else x + self.model.pos_embed)
+
+
+class EvaAnchor(VisionTransformerAnchor):
+    """Rotary embeddings: the same for all blocks, or learned and mixed anew for each."""
+
+    @classmethod
+    def refusal(cls, model: nn.Module) -> str | None:
+        if model.patch_drop is not None:
+            return "patch_drop_rate drops tokens, whose rotary embeddings every block would have to know"
+        return None
+
+    def stem(self, x: Tensor) -> Tensor:
+        x, _ = self.model._pos_embed(self.model.patch_embed(x))
+        return self.model.norm_pre(x)
+
+    def block(self, stage: int, index: int) -> list[Owner]:
+        return [self.model.blocks[index], *self._named(("rope",))]
+
+    def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
+        rope = self._rope()
+        if rope is not None and getattr(self.model, "rope_mixed", False):
+            rope = rope[index]
+        return self.model.blocks[index](x, rope=rope)
+
+    def _rope(self) -> Tensor | None:
+        rope = self.model.rope
+        if rope is None:
+            return None
+        if self.model.dynamic_img_size:
+            return rope.get_embed(shape=self.model.patch_embed.dynamic_feat_size(self.input_size[1:]))
+        if hasattr(rope, "feat_shape"):
+            return rope.get_embed()
+        return rope.get_embed(shape=self.model.patch_embed.grid_size)

@@ -1,0 +1,90 @@
+"""Models whose stages are modules that hold ``blocks``, often behind a ``downsample`` that runs on entry."""
+
+from torch import Tensor, nn
+
+from snnet_lightning.anchors.anchor import Anchor, Layout, Owner
+
+
+class StagedAnchor(Anchor):
+    layout = "NCHW"
+    stages_name = "stages"
+    entry_modules: tuple[str, ...] = ("downsample",)
+    tail_modules = ("final_conv",)
+    norm_modules = ("norm_pre", "norm")  # a model has one of the two, or has its norm in the head
+    head_modules = ("head", "head_dist")
+
+    def stages(self) -> list[list[nn.Module]]:
+        return [list(stage.blocks) for stage in getattr(self.model, self.stages_name)]
+
+    def entry(self, stage: int) -> list[Owner]:
+        names = (f"{self.stages_name}.{stage}.{name}" for name in self.entry_modules)
+        return self._named(tuple(names))
+
+    def stem(self, x: Tensor) -> Tensor:
+        return self.enter(0, super().stem(x))
+
+
+class ChannelsLastAnchor(StagedAnchor):
+    """MambaOut, Sequencer."""
+
+    layout = "NHWC"
+
+
+class SwinAnchor(StagedAnchor):
+    """SwinTransformer and SwinTransformerV2."""
+
+    layout = "NHWC"
+    stem_modules = ("patch_embed",)
+    stages_name = "layers"
+
+
+class FocalNetAnchor(StagedAnchor):
+    stages_name = "layers"
+
+
+class VovNetAnchor(StagedAnchor):
+    entry_modules = ("pool",)
+
+
+class FastVitAnchor(StagedAnchor):
+    entry_modules = ("downsample", "pos_emb")
+
+
+class PatchStagedAnchor(StagedAnchor):
+    """FasterNet, SHViT, EfficientVitMsra: the stem is called ``patch_embed``."""
+
+    stem_modules = ("patch_embed",)
+    head_modules = ("conv_head", "classifier", "head")
+
+
+class LevitAnchor(StagedAnchor):
+    """Tokens, or feature maps in the convolutional variants; the distilled head averages two classifiers."""
+
+    @property
+    def layout(self) -> Layout:
+        return "NCHW" if self.model.use_conv else "NLC"
+
+    def stem(self, x: Tensor) -> Tensor:
+        x = self.model.stem(x)
+        return self.enter(0, x if self.model.use_conv else x.flatten(2).transpose(1, 2))
+
+
+class DownsampleFirstAnchor(StagedAnchor):
+    """StarNet, CspNext: a stage is a sequence whose first child downsamples."""
+
+    entry_modules = ("0",)
+
+    def stages(self) -> list[list[nn.Module]]:
+        return [list(stage)[1:] for stage in self.model.stages]
+
+
+class CspNetAnchor(StagedAnchor):
+    """A cross stage splits its channels in two branches, so nothing less than all of it is a block."""
+
+    entry_modules = ("conv_down",)
+
+    def stages(self) -> list[list[nn.Module]]:
+        return [[stage] if hasattr(stage, "conv_exp") else list(stage.blocks) for stage in self.model.stages]
+
+    def entry(self, stage: int) -> list[Owner]:
+        return [] if hasattr(self.model.stages[stage], "conv_exp") else super().entry(stage)
