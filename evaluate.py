@@ -22,7 +22,11 @@ def main(cfg: DictConfig) -> float | None:
         return None
     load_checkpoint(net, cfg.ckpt_path)
     model = instantiate(cfg.model)(net)
-    trainer = instantiate(cfg.trainer, callbacks=[*filter(None, instantiate(cfg.callbacks).values())], logger=instantiate(cfg.logger))
+    trainer = instantiate(
+        cfg.trainer,
+        callbacks=[*filter(None, instantiate(cfg.callbacks).values())],
+        logger=instantiate(cfg.logger),
+    )
     trainer.test(model, datamodule=instantiate(cfg.data), verbose=False)
     return model.mean_acc1
 

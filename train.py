@@ -19,7 +19,11 @@ def main(cfg: DictConfig) -> float:
     net = instantiate(cfg.net)
     require_resumable(net, cfg.ckpt_path)
     model = instantiate(cfg.model)(net)
-    trainer = instantiate(cfg.trainer, callbacks=[*filter(None, instantiate(cfg.callbacks).values())], logger=instantiate(cfg.logger))
+    trainer = instantiate(
+        cfg.trainer,
+        callbacks=[*filter(None, instantiate(cfg.callbacks).values())],
+        logger=instantiate(cfg.logger),
+    )
     trainer.fit(model, datamodule=datamodule, ckpt_path=cfg.ckpt_path)
     trainer.test(model, datamodule=datamodule, verbose=False)
     return model.mean_acc1

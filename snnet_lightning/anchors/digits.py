@@ -7,8 +7,7 @@ They are registered with timm like any other family, so that ``timm.create_model
 from pathlib import Path
 from typing import Any
 
-from timm.models import VisionTransformer, build_model_with_cfg, register_model
-from timm.models import generate_default_cfgs
+from timm.models import VisionTransformer, build_model_with_cfg, generate_default_cfgs, register_model
 
 WEIGHTS = Path(__file__).parent / "digits_weights"
 WIDTHS = {"digits_tiny": 16, "digits_small": 32, "digits_base": 64}  # about 20k, 80k and 300k parameters

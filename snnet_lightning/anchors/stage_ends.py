@@ -31,11 +31,7 @@ class HieraAnchor(StageEndsAnchor):
 
     @classmethod
     def refusal(cls, model: nn.Module) -> str | None:
-        return (
-            "patch_drop_rate masks patches in training, inside timm's forward"
-            if model.patch_drop_rate
-            else None
-        )
+        return "patch_drop_rate masks patches in training, inside timm's forward" if model.patch_drop_rate else None
 
     def stem(self, x: Tensor) -> Tensor:
         return self.model.unroll(self.model._pos_embed(self.model.patch_embed(x)))

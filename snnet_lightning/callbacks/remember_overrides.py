@@ -18,7 +18,5 @@ class RememberOverrides(L.Callback):
     def __init__(self, overrides: Sequence[str]):
         self.overrides = list(overrides)
 
-    def on_save_checkpoint(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.overrides

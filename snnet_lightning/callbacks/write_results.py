@@ -1,5 +1,6 @@
 """Write, print and log what the evaluation of all stitches found."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import lightning as L
@@ -24,8 +25,6 @@ class WriteResults(L.Callback):
         rows = stitch_rows(pl_module.costs, pl_module.scores)
         report(rows, pl_module.net.space, self.directory)
         for logger in trainer.loggers:
-            logger.log_metrics(
-                {f"test/{key}/{row.name}": getattr(row, key) for row in rows for key in ("acc1", "acc5", "loss")},
-                step=trainer.global_step,
-            )
+            for row in rows:  # as a table: one step a stitch
+                logger.log_metrics({f"stitch/{k}": v for k, v in asdict(row).items() if k != "name"}, step=row.id)
             logger.save()

@@ -21,7 +21,9 @@ def load_checkpoint(net: SNNet, path: str | None) -> None:
         InputError: no path, an unreadable or foreign file, or one that does not fit the configured network.
     """
     if path is None:
-        raise InputError("ckpt_path is missing: give ckpt_path=FILE, or accuracy=false for the cost of the stitches alone")
+        raise InputError(
+            "ckpt_path is missing: give ckpt_path=FILE, or accuracy=false for the cost of the stitches alone"
+        )
     content = read_checkpoint(path)
     if is_released(content):
         load_released(net, content, path)

@@ -33,7 +33,11 @@ class DigitsDataset(Dataset):
     def __init__(self, train: bool, input_size: tuple[int, int, int] = (1, 8, 8), augment: bool = False):
         images, classes = load_digits(return_X_y=True)
         halves = train_test_split(
-            images.reshape(-1, 1, 8, 8) / 16, classes, test_size=TEST_SHARE, stratify=classes, random_state=SPLIT_SEED
+            images.reshape(-1, 1, 8, 8) / 16,
+            classes,
+            test_size=TEST_SHARE,
+            stratify=classes,
+            random_state=SPLIT_SEED,
         )
         self.images = torch.tensor(halves[0 if train else 1], dtype=torch.float32)
         self.classes = torch.tensor(halves[2 if train else 3])
@@ -99,7 +103,9 @@ class DigitsDataModule(L.LightningDataModule):
         self.initialisation_set = DigitsDataset(True, self.input_size)
         self.test_set = DigitsDataset(False, self.input_size)
         if not 1 <= self.batch_size <= len(self.train_set):
-            raise InputError(f"data.batch_size={self.batch_size}: must be 1 to {len(self.train_set)}, the training images")
+            raise InputError(
+                f"data.batch_size={self.batch_size}: must be 1 to {len(self.train_set)}, the training images"
+            )
 
     def train_dataloader(self) -> DataLoader:
         return self._loader(self.train_set, shuffle=True, drop_last=True)

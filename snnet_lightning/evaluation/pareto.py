@@ -8,6 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patheffects import withStroke
 
 from snnet_lightning.evaluation.results import Row
 
@@ -41,16 +42,47 @@ def plot_pareto(rows: Sequence[Row], anchors: Sequence[int], path: Path) -> None
     front = pareto_front(list(zip(flops, acc1, strict=True)))
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    axes.plot(flops[front] / unit, acc1[front], color=FRONT, lw=1.5, drawstyle="steps-post", label="Pareto front", zorder=1)
-    axes.scatter(
-        flops[~single] / unit, acc1[~single], sizes[~single], STITCH, edgecolors="white", lw=0.6, label="stitch", zorder=2
+    axes.plot(
+        flops[front] / unit,
+        acc1[front],
+        color=FRONT,
+        lw=1.5,
+        drawstyle="steps-post",
+        label="Pareto front",
+        zorder=1,
     )
     axes.scatter(
-        flops[single] / unit, acc1[single], 180, ANCHOR, marker="*", edgecolors="black", lw=0.6, label="anchor", zorder=3
+        flops[~single] / unit,
+        acc1[~single],
+        sizes[~single],
+        STITCH,
+        edgecolors="white",
+        lw=0.6,
+        label="stitch",
+        zorder=2,
+    )
+    axes.scatter(
+        flops[single] / unit,
+        acc1[single],
+        180,
+        ANCHOR,
+        marker="*",
+        edgecolors="black",
+        lw=0.6,
+        label="anchor",
+        zorder=3,
     )
     for row in (row for row in rows if row.id in anchors):
         axes.annotate(
-            row.name, (row.flops / unit, row.acc1), xytext=(0, -9), textcoords="offset points", ha="center", va="top", fontsize=9
+            row.name,
+            (row.flops / unit, row.acc1),
+            xytext=(0, -9),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=9,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
+            zorder=4,
         )
     axes.margins(0.09, 0.12)
     axes.set_xlabel(f"{prefix}FLOPs of one image (multiply-accumulates)")

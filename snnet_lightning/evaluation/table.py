@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -9,12 +10,12 @@ from snnet_lightning.evaluation.results import Row
 
 
 def print_table(rows: Sequence[Row], anchors: Sequence[int]) -> None:
-    """Print one line a stitch, in id order, the single anchors in bold."""
+    """Print one line a stitch, in id order, the single anchors in bold; accuracies in percent."""
     measured = rows[0].acc1 is not None
-    table = Table(title=f"{len(rows)} stitches")
+    table = Table(title=f"{len(rows)} stitches", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("id", justify="right", no_wrap=True)
     table.add_column("stitch", overflow="fold")
-    for column in ("MFLOPs", "params (M)", *(("top-1 %", "top-5 %", "loss") if measured else ())):
+    for column in ("MFLOPs", "Mparams", *(("top-1", "top-5", "loss") if measured else ())):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         numbers = [f"{row.flops / 1e6:,.1f}", f"{row.params / 1e6:,.2f}"]

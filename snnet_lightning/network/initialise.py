@@ -11,7 +11,7 @@ from snnet_lightning.errors import InputError
 from snnet_lightning.network.least_squares import CoMoments, pseudo_inverse, solve
 from snnet_lightning.network.snnet import SNNet, module_key
 from snnet_lightning.network.stitching_layer import channels_last
-from snnet_lightning.stitch.route import Head, Part, anchor_route
+from snnet_lightning.stitch.route import Part, anchor_route
 
 
 @torch.no_grad()

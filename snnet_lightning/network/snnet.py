@@ -73,8 +73,7 @@ class SNNet(nn.Module):
 
     def _make_layer(self, pairs: Sequence[tuple[Part, Part]]) -> StitchingLayer:
         ends = {
-            (self.activation_after(before), self.activation_after(self.part_before(after)))
-            for before, after in pairs
+            (self.activation_after(before), self.activation_after(self.part_before(after))) for before, after in pairs
         }
         before, after = pairs[0]
         names = f"{self.anchors[before.anchor].name} > {self.anchors[after.anchor].name}, {_where(before)} to {_where(after)}"

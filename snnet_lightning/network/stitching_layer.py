@@ -51,8 +51,7 @@ def _require_same_positions(source: Activation, target: Activation) -> None:
     flat = len(source.spatial) != len(target.spatial)  # tokens on one side, a feature map on the other
     if not flat or _count(source) != _count(target):
         raise InputError(
-            f"activations differ in spatial size: {source.layout} {source.shape} against "
-            f"{target.layout} {target.shape}"
+            f"activations differ in spatial size: {source.layout} {source.shape} against {target.layout} {target.shape}"
         )
 
 

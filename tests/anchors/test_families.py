@@ -36,9 +36,7 @@ EXAMPLES: dict[str, list[tuple[str, int, dict]]] = {
     "EfficientFormerV2": [("efficientformerv2_s0", 64, {"img_size": 64})],
     "EfficientNet": [("test_efficientnet", 64, {})],
     "EfficientVit": [("efficientvit_b0", 64, {})],
-    "EfficientVitLarge": [
-        ("efficientvit_l1", 64, {"widths": (8, 16, 32, 64, 64), "depths": (1, 1, 1, 1, 1)})
-    ],
+    "EfficientVitLarge": [("efficientvit_l1", 64, {"widths": (8, 16, 32, 64, 64), "depths": (1, 1, 1, 1, 1)})],
     "EfficientVitMsra": [("efficientvit_m0", 224, {"depth": (1, 1, 1)})],
     "Eva": [
         ("eva02_tiny_patch14_224", 28, {**VIT, "img_size": 28}),

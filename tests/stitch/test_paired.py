@@ -30,7 +30,11 @@ def test_windows_are_cut_short_at_the_depth():
 def test_deit_space_has_71_stitches_in_the_published_order():
     space = PairedSpace()(DEIT, [(12,)] * 3)
     assert [s.id for s in space] == list(range(71))
-    assert [s.name for s in space][:5] == [*DEIT, "deit_tiny[:1] > deit_small[0:]", "deit_tiny[:1] > deit_small[1:]"]
+    assert [s.name for s in space][:5] == [
+        *DEIT,
+        "deit_tiny[:1] > deit_small[0:]",
+        "deit_tiny[:1] > deit_small[1:]",
+    ]
     assert space[37].name == "deit_small[:1] > deit_base[0:]"
     assert len(space.crossings) == 22
 
