@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnet_lightning.network.snnet import SNNet
+from snnet_lightning.anchors.anchor import Anchor
+from snnet_lightning.network.snnet import SNNet, module_key
 from snnet_lightning.stitch.route import Layer, Part, Stem, Stitch
 
 with warnings.catch_warnings():
@@ -46,33 +47,38 @@ def count_flops(module: nn.Module, x: Tensor) -> int:
     return flops
 
 
-class _PartModule(nn.Module):
+class _PartOfAnchor(nn.Module):
     """One part as a module, since fvcore counts modules."""
 
-    def __init__(self, net: SNNet, part: Part):
+    def __init__(self, anchor: Anchor, part: Part):
         super().__init__()
-        self.net, self.part = net, part
+        self.anchor, self.part = anchor, part
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net.run(self.part, x)
+        return self.anchor.run(self.part, x)
 
 
 def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
-    """The cost of every stitch at the anchors' input size."""
+    """The cost of every stitch at the anchors' input size; low-rank terms count as folded into their layers."""
     parameter = next(net.parameters())
     flops: dict[Part, int] = {}
-    owned: dict[Part, dict[int, int]] = {}  # id of a parameter -> its number of elements
+    run: dict[Part, list[nn.Parameter]] = {}
     for stitch in net.space:
         for before, part in zip((None, *stitch.route), stitch.route, strict=False):
             if part in flops:
                 continue
             x = torch.zeros(1, *_input_shape(net, before, part), device=parameter.device, dtype=parameter.dtype)
-            flops[part] = count_flops(_PartModule(net, part), x)
-            owned[part] = {id(p): p.numel() for p in net.parameters_of(part)}
+            if isinstance(part, Layer):
+                module = net.stitching_layers[module_key(part)].folded()
+                run[part] = list(module.parameters())
+            else:
+                module = _PartOfAnchor(net.anchors[part.anchor], part)
+                run[part] = list(net.anchors[part.anchor].parameters_of(part))
+            flops[part] = count_flops(module, x)
     costs = {}
     for stitch in net.space:
-        run = {key: size for part in stitch.route for key, size in owned[part].items()}
-        costs[stitch] = Cost(sum(flops[part] for part in stitch.route), sum(run.values()))
+        sizes = {id(p): p.numel() for part in stitch.route for p in run[part]}  # what blocks share counts once
+        costs[stitch] = Cost(sum(flops[part] for part in stitch.route), sum(sizes.values()))
     return costs
 
 

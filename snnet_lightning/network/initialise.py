@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from itertools import islice
 
 import torch
 from torch import Tensor
@@ -10,8 +9,8 @@ from torch import Tensor
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.least_squares import CoMoments, pseudo_inverse, solve
 from snnet_lightning.network.snnet import SNNet, module_key
-from snnet_lightning.network.stitching_layer import channels_last
-from snnet_lightning.stitch.route import Part, anchor_route
+from snnet_lightning.network.stitching_layer import tokens_of
+from snnet_lightning.stitch.route import Layer, Part, anchor_route
 
 
 @torch.no_grad()
@@ -30,23 +29,20 @@ def initialise_by_least_squares(net: SNNet, batches: Iterable[Tensor], samples: 
     """
     if samples < 1:
         raise InputError(f"initialising the stitching layers needs at least 1 sample, not {samples}")
-    needed = {(before, net.part_before(after)) for pairs in net.space.crossings.values() for before, after in pairs}
-    moments: dict[tuple[Part, Part], CoMoments] = defaultdict(CoMoments)
+    moments = _Moments(net)
     training = net.training
     net.eval()
     seen = 0
     for images in batches:
         images = images[: samples - seen]
-        _accumulate(net, images, needed, moments)
+        moments.update(images)
         seen += len(images)
         if seen >= samples:
             break
     net.train(training)
     if seen == 0:
         raise InputError("initialising the stitching layers needs at least 1 sample, but the data gave none")
-    inverses = {before: pseudo_inverse(moments[before, before]) for before in {before for before, _ in needed}}
-    for layer, pairs in net.space.crossings.items():
-        solutions = [solve(inverses[before], moments[before, net.part_before(after)]) for before, after in pairs]
+    for layer, solutions in moments.solutions().items():
         weight, bias = (torch.stack(parts).mean(0) for parts in zip(*solutions, strict=True))
         transform = net.stitching_layers[module_key(layer)].transform
         transform.weight.copy_(weight.T)
@@ -54,19 +50,51 @@ def initialise_by_least_squares(net: SNNet, batches: Iterable[Tensor], samples: 
     return seen
 
 
-def _accumulate(
-    net: SNNet, images: Tensor, needed: set[tuple[Part, Part]], moments: dict[tuple[Part, Part], CoMoments]
-) -> None:
-    kept = {part for pair in needed for part in pair}
-    rows: dict[Part, Tensor] = {}
-    for index, anchor in enumerate(net.anchors):
-        x = images
-        for part in islice(anchor_route(index, anchor.depths), sum(anchor.depths) + len(anchor.depths)):
-            x = net.run(part, x)
-            if part in kept:
-                activation = net.activation_after(part)
-                rows[part] = channels_last(x, activation).reshape(-1, activation.channels)
-    for before, target in needed:
-        moments[before, target].update(rows[before], rows[target])
-    for before in {before for before, _ in needed}:
-        moments[before, before].update(rows[before], rows[before])
+class _Moments:
+    """What least squares needs to know of the activations at every place where a stitching layer joins two anchors."""
+
+    def __init__(self, net: SNNet):
+        self.net = net
+        self.inputs: dict[tuple[Part, int], CoMoments] = defaultdict(CoMoments)
+        self.crossed: dict[tuple[Part, Part], CoMoments] = defaultdict(CoMoments)
+        self.joins = [
+            (layer, before, net.part_before(after))
+            for layer, pairs in net.space.crossings.items()
+            for before, after in pairs
+        ]
+
+    def update(self, images: Tensor) -> None:
+        activations = self._activations(images)
+        rows: dict[tuple[Part, int], Tensor] = {}  # aligned inputs, which several targets of one anchor share
+        done = set()
+        for layer, before, target in self.joins:
+            stitching_layer = self.net.stitching_layers[module_key(layer)]
+            key = (before, stitching_layer.target.prefix)
+            if key not in rows:
+                rows[key] = stitching_layer.align(activations[before]).flatten(0, 1)
+                self.inputs[key].update(rows[key], rows[key])
+            if (before, target) not in done:
+                done.add((before, target))
+                wanted = tokens_of(activations[target], stitching_layer.target).flatten(0, 1)
+                self.crossed[before, target].update(rows[key], wanted)
+
+    def solutions(self) -> dict[Layer, list[tuple[Tensor, Tensor]]]:
+        """(W, b) of every place, by stitching layer."""
+        inverses = {key: pseudo_inverse(inputs) for key, inputs in self.inputs.items()}
+        found: dict[Layer, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+        for layer, before, target in self.joins:
+            prefix = self.net.stitching_layers[module_key(layer)].target.prefix
+            found[layer].append(solve(inverses[before, prefix], self.crossed[before, target]))
+        return found
+
+    def _activations(self, images: Tensor) -> dict[Part, Tensor]:
+        """What follows every part that some join needs; every anchor runs once."""
+        needed = {part for _, before, target in self.joins for part in (before, target)}
+        kept = {}
+        for index, anchor in enumerate(self.net.anchors):
+            x = images
+            for part in anchor_route(index, anchor.depths)[:-1]:
+                x = self.net.run(part, x)
+                if part in needed:
+                    kept[part] = x
+        return kept

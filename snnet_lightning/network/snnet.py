@@ -1,6 +1,6 @@
 """The SN-Net itself, in plain PyTorch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from torch import Tensor, nn
@@ -19,18 +19,19 @@ class SNNet(nn.Module):
     Args:
         anchors: the anchors, in order of complexity.
         space: makes the stitch space from the anchors' names and blocks per stage.
+        low_rank: rank of the trained term of every stitching layer (SN-Netv2), or None for plain ones.
 
     Raises:
         InputError: the space does not fit the anchors.
     """
 
-    def __init__(self, anchors: Sequence[Anchor], space: SpaceRule):
+    def __init__(self, anchors: Sequence[Anchor], space: SpaceRule, low_rank: int | None = None):
         super().__init__()
         self.anchors = nn.ModuleList(anchors)
         self.space = space([a.name for a in anchors], [a.depths for a in anchors])
         self.selected = self.space.anchors[-1]
         self.stitching_layers = nn.ModuleDict(
-            {module_key(layer): self._make_layer(pairs) for layer, pairs in self.space.crossings.items()}
+            {module_key(layer): self._make_layer(pairs, low_rank) for layer, pairs in self.space.crossings.items()}
         )
 
     def forward(self, x: Tensor, stitch: Stitch | int | str | None = None) -> Tensor:
@@ -56,12 +57,6 @@ class SNNet(nn.Module):
             return self.stitching_layers[module_key(part)](x)
         return self.anchors[part.anchor].run(part, x)
 
-    def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
-        """The parameters that ``part`` runs."""
-        if isinstance(part, Layer):
-            return self.stitching_layers[module_key(part)].parameters()
-        return self.anchors[part.anchor].parameters_of(part)
-
     def activation_after(self, part: Part) -> Activation:
         """Layout and shape of what an anchor's ``part`` gives."""
         return self.anchors[part.anchor].activations[replace(part, anchor=0)]
@@ -71,16 +66,16 @@ class SNNet(nn.Module):
         route = anchor_route(part.anchor, self.anchors[part.anchor].depths)
         return route[route.index(part) - 1]
 
-    def _make_layer(self, pairs: Sequence[tuple[Part, Part]]) -> StitchingLayer:
+    def _make_layer(self, pairs: Sequence[tuple[Part, Part]], low_rank: int | None) -> StitchingLayer:
         ends = {
             (self.activation_after(before), self.activation_after(self.part_before(after))) for before, after in pairs
         }
         before, after = pairs[0]
-        names = f"{self.anchors[before.anchor].name} > {self.anchors[after.anchor].name}, {_where(before)} to {_where(after)}"
+        names = " > ".join(f"{self.anchors[p.anchor].name} {_where(p)}" for p in (before, after))
         if len(ends) > 1:
             raise InputError(f"{names}: one stitching layer cannot serve activations of several shapes")
         try:
-            return StitchingLayer(*ends.pop())
+            return StitchingLayer(*ends.pop(), low_rank)
         except InputError as error:
             raise InputError(f"{names}: {error}") from error
 

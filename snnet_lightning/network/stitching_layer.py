@@ -1,62 +1,82 @@
 """The stitching layer: a linear map between the activations of two anchors."""
 
+from math import prod
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Activation
 from snnet_lightning.errors import InputError
+from snnet_lightning.network.low_rank import LowRankLinear
 
 
 class StitchingLayer(nn.Module):
     """Maps the channels of one anchor's activations to another's, and one layout to the other.
 
-    On feature maps this is the 1x1 convolution of SN-Net (section 3.1).
+    On feature maps this is the 1x1 convolution of SN-Net (section 3.1). Where the target has fewer class tokens than
+    the source, the last ones are dropped; where it has more, each new one is the map of the mean of all other tokens.
 
     Args:
         source: activations of the front anchor.
         target: activations that the end anchor expects.
+        low_rank: rank of a trained low-rank term beside the then frozen matrix (SN-Netv2), or None.
 
     Raises:
-        InputError: the two differ in the number of tokens or pixels.
+        InputError: the two differ in their grid of tokens or pixels.
     """
 
-    def __init__(self, source: Activation, target: Activation):
+    def __init__(self, source: Activation, target: Activation, low_rank: int | None = None):
         super().__init__()
-        _require_same_positions(source, target)
+        _require_same_grid(source, target)
         self.source, self.target = source, target
-        self.transform = nn.Linear(source.channels, target.channels)
+        if low_rank is None:
+            self.transform = nn.Linear(source.channels, target.channels)
+        else:
+            self.transform = LowRankLinear(source.channels, target.channels, low_rank)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.source.layout == self.target.layout == "NCHW":
-            weight = self.transform.weight[:, :, None, None]
-            return F.conv2d(x, weight, self.transform.bias)
-        return from_channels_last(self.transform(channels_last(x, self.source)), self.target)
+        if self.source.layout == self.target.layout == "NCHW" and type(self.transform) is nn.Linear:
+            return F.conv2d(x, self.transform.weight[:, :, None, None], self.transform.bias)
+        y = self.transform(self.align(x))
+        if self.target.layout == "NCHW":
+            return y.unflatten(1, self.target.spatial).permute(0, 3, 1, 2).contiguous()
+        return y.unflatten(1, self.target.spatial)
+
+    def folded(self) -> "StitchingLayer":
+        """This layer with a low-rank term folded in, as it is exported."""
+        if type(self.transform) is nn.Linear:
+            return self
+        layer = StitchingLayer(self.source, self.target)
+        layer.transform = self.transform.folded()
+        return layer
+
+    def align(self, x: Tensor) -> Tensor:
+        """The source's activations as tokens (N, L, C), one for every token or pixel of the target."""
+        if self.source.layout == "NCHW":
+            x = x.permute(0, 2, 3, 1)
+        tokens = x.flatten(1, -2)
+        surplus = self.source.prefix - self.target.prefix
+        if surplus == 0:
+            return tokens
+        prefix, others = tokens[:, : self.source.prefix], tokens[:, self.source.prefix :]
+        if surplus > 0:
+            return torch.cat([prefix[:, : self.target.prefix], others], 1)
+        return torch.cat([prefix, others.mean(1, keepdim=True).expand(-1, -surplus, -1), others], 1)
 
 
-def channels_last(x: Tensor, activation: Activation) -> Tensor:
-    """To (N, L, C) or (N, H, W, C)."""
-    return x.permute(0, 2, 3, 1) if activation.layout == "NCHW" else x
+def tokens_of(x: Tensor, activation: Activation) -> Tensor:
+    """Activations in any layout as (N, L, C)."""
+    return (x.permute(0, 2, 3, 1) if activation.layout == "NCHW" else x).flatten(1, -2)
 
 
-def from_channels_last(x: Tensor, activation: Activation) -> Tensor:
-    """From (N, L, C) or (N, H, W, C) to the layout and shape of ``activation``."""
-    if activation.layout == "NCHW":
-        return x.reshape(x.shape[0], *activation.spatial, x.shape[-1]).permute(0, 3, 1, 2).contiguous()
-    return x.reshape(x.shape[0], *activation.spatial, x.shape[-1])
-
-
-def _require_same_positions(source: Activation, target: Activation) -> None:
-    if source.spatial == target.spatial:
-        return
-    flat = len(source.spatial) != len(target.spatial)  # tokens on one side, a feature map on the other
-    if not flat or _count(source) != _count(target):
+def _require_same_grid(source: Activation, target: Activation) -> None:
+    """Height and width must agree; a flat list of tokens must have as many, class tokens left out."""
+    if len(source.spatial) == len(target.spatial) == 2:
+        same = source.spatial == target.spatial
+    else:
+        same = prod(source.spatial) - source.prefix == prod(target.spatial) - target.prefix
+    if not same:
         raise InputError(
             f"activations differ in spatial size: {source.layout} {source.shape} against {target.layout} {target.shape}"
         )
-
-
-def _count(activation: Activation) -> int:
-    count = 1
-    for size in activation.spatial:
-        count *= size
-    return count

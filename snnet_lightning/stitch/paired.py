@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from snnet_lightning.errors import InputError
 from snnet_lightning.stitch.route import Depths, Layer, Position, StitchSpace
-from snnet_lightning.stitch.space import Hop, Pairs, SpaceBuilder, anchor_pairs
+from snnet_lightning.stitch.space import Hop, Pairs, SpaceBuilder, anchor_pairs, positive
 
 
 def sliding_window_pairs(depth: int, kernel_size: int, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -37,9 +37,7 @@ class PairedSpace:
     final_norm: bool = True
 
     def __post_init__(self):
-        for option in ("kernel_size", "stride"):
-            if getattr(self, option) < 1:
-                raise InputError(f"stitch.{option}={getattr(self, option)}: must be at least 1")
+        positive(self, "kernel_size", "stride")
 
     def __call__(self, names: Sequence[str], depths: Sequence[Depths]) -> StitchSpace:
         """Build the StitchSpace.
@@ -52,7 +50,7 @@ class PairedSpace:
             raise InputError(
                 f"stitch=paired needs anchors of one stage and equal depth, but their blocks are: {listed}"
             )
-        builder = SpaceBuilder(names, depths, self.final_norm)
+        builder = SpaceBuilder("paired", names, depths, self.final_norm)
         for pair, (front, end) in enumerate(anchor_pairs(len(names), self.pairs)):
             for j, k, layer in sliding_window_pairs(depths[0][0], self.kernel_size, self.stride):
                 builder.add(Hop(front, Position(0, j), Layer((pair, layer)), end, Position(0, k)))

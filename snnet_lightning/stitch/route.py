@@ -128,9 +128,17 @@ def stitch_name(route: Sequence[Part], names: Sequence[str], depths: Sequence[De
 
 @dataclass(frozen=True)
 class StitchSpace:
-    """All stitches of a set of anchors, in id order."""
+    """All stitches of a set of anchors, in id order.
 
+    Args:
+        kind: paired, staged or two_way.
+        stitches: those that can be run; an id may be missing between them.
+        idle: stitching layers of the missing ones, which published checkpoints hold all the same.
+    """
+
+    kind: str
     stitches: tuple[Stitch, ...]
+    idle: tuple[Layer, ...] = ()
 
     def __len__(self) -> int:
         return len(self.stitches)
@@ -149,6 +157,8 @@ class StitchSpace:
             return stitch
         if isinstance(key, str):
             raise InputError(f"no stitch is named {key!r}; a name reads like {self.stitches[-1].name!r}")
+        if isinstance(key, int) and 0 <= key < self.stitches[-1].id:
+            raise InputError(f"stitch {key} runs no block of its last anchor, so it is no sub-network of its own")
         raise InputError(f"no stitch has id {key}; ids run from 0 to {self.stitches[-1].id}")
 
     @cached_property
@@ -173,9 +183,8 @@ class StitchSpace:
 
 def without_final_norm(space: StitchSpace) -> StitchSpace:
     """The same space, in which stitches leave out the last anchor's final norm; single anchors keep it."""
-    return StitchSpace(
-        tuple(
-            s if s.is_anchor else replace(s, route=(*s.route[:-1], replace(s.route[-1], norm=False)))
-            for s in space.stitches
-        )
+    stitches = (
+        s if s.is_anchor else replace(s, route=(*s.route[:-1], replace(s.route[-1], norm=False)))
+        for s in space.stitches
     )
+    return replace(space, stitches=tuple(stitches))

@@ -32,6 +32,13 @@ def anchor_pairs(count: int, pairs: Pairs) -> list[tuple[int, int]]:
     raise InputError(f"stitch.pairs={pairs}: must be nearest or all")
 
 
+def positive(rule: object, *options: str) -> None:
+    """Refuse a rule whose ``options`` are below 1."""
+    for option in options:
+        if getattr(rule, option) < 1:
+            raise InputError(f"stitch.{option}={getattr(rule, option)}: must be at least 1")
+
+
 @dataclass(frozen=True)
 class Hop:
     """Run anchor ``front`` through the block ``leave``, a stitching layer, then anchor ``end`` from ``enter`` on."""
@@ -46,10 +53,11 @@ class Hop:
 class SpaceBuilder:
     """Collects stitches in id order, the anchors first."""
 
-    def __init__(self, names: Sequence[str], depths: Sequence[Depths], final_norm: bool = True):
-        self.names, self.depths, self.final_norm = names, depths, final_norm
+    def __init__(self, kind: str, names: Sequence[str], depths: Sequence[Depths], final_norm: bool = True):
+        self.kind, self.names, self.depths, self.final_norm = kind, names, depths, final_norm
         self.stitches = [Stitch(i, name, anchor_route(i, depths[i])) for i, name in enumerate(names)]
         self.next_id = len(names)
+        self.idle: list[Layer] = []
 
     def add(self, *hops: Hop) -> None:
         """Append the stitch that makes these hops, one after the other."""
@@ -65,5 +73,17 @@ class SpaceBuilder:
         self.stitches.append(Stitch(self.next_id, stitch_name(route, self.names, self.depths), tuple(route)))
         self.next_id += 1
 
+    def skip(self, hop: Hop) -> None:
+        """Count an id for a stitch that is never run; its stitching layer is left idle."""
+        self.next_id += 1
+        self.idle.append(hop.layer)
+
     def space(self) -> StitchSpace:
-        return StitchSpace(tuple(self.stitches))
+        """The finished space.
+
+        Raises:
+            InputError: it holds nothing but the anchors.
+        """
+        if len(self.stitches) == len(self.names):
+            raise InputError(f"stitch={self.kind}: there is nothing to stitch between {', '.join(self.names)}")
+        return StitchSpace(self.kind, tuple(self.stitches), tuple(self.idle))

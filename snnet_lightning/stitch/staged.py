@@ -1,0 +1,73 @@
+"""The staged space: hierarchical anchors, stitched inside chosen stages."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from snnet_lightning.errors import InputError
+from snnet_lightning.stitch.paired import sliding_window_pairs
+from snnet_lightning.stitch.route import Depths, Layer, Position, StitchSpace
+from snnet_lightning.stitch.space import Hop, Pairs, SpaceBuilder, anchor_pairs, positive
+
+
+def stage_pairs(front: int, end: int, kernel_size: int, stride: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (j, k, layer) inside one stage of ``front`` and ``end`` blocks; k >= 1, so the front's stage entry runs.
+
+    Equal depths: the sliding window, without the pairs that would run a block's place twice (SN-Net, section 3.2).
+    A deeper end: end block i corresponds to front block floor(i * front / end), and is entered from there; the n-th
+    pair uses layer floor(n * front / end), as the published checkpoints have it.
+    A deeper front, which the published code leaves open: after front block j the end goes on at the first block that
+    begins no earlier in relative depth, ceil((j + 1) * end / front); pairs that enter at the same block share a layer.
+    """
+    if front == end:
+        layers: dict[int, int] = {}
+        for j, k, layer in sliding_window_pairs(front, kernel_size, stride):
+            if j < k:
+                yield j, k, layers.setdefault(layer, len(layers))
+    elif front < end:
+        pairs = [(j, k) for j in range(front) for k in range(end) if k * front // end == j and j < k]
+        yield from ((j, k, n * front // end) for n, (j, k) in enumerate(pairs))
+    else:
+        for j in range(front):
+            k = -(-(j + 1) * end // front)
+            if k < end:
+                yield j, k, k - 1
+
+
+@dataclass(frozen=True)
+class StagedSpace:
+    """Stitch space of anchors with the same number of stages (Swin, ResNet, LeViT, ConvNeXt, ...).
+
+    ``stages``: which stages to stitch, counted from 0, or ``all_but_last``.
+    """
+
+    stages: Literal["all_but_last"] | Sequence[int] = "all_but_last"
+    kernel_size: int = 2
+    stride: int = 1
+    pairs: Pairs = "nearest"
+
+    def __post_init__(self):
+        positive(self, "kernel_size", "stride")
+
+    def __call__(self, names: Sequence[str], depths: Sequence[Depths]) -> StitchSpace:
+        """Build the StitchSpace.
+
+        Raises:
+            InputError: anchors with different numbers of stages, a stage that there is not, or nothing to stitch.
+        """
+        counts = {len(d) for d in depths}
+        if len(counts) != 1:
+            listed = ", ".join(f"{name} {len(d)}" for name, d in zip(names, depths, strict=True))
+            raise InputError(f"stitch=staged needs anchors with the same number of stages, but they have: {listed}")
+        count = counts.pop()
+        stages = range(count - 1) if self.stages == "all_but_last" else self.stages
+        for stage in stages:
+            if not 0 <= stage < count:
+                raise InputError(f"stitch.stages: there is no stage {stage}; the anchors have stages 0 to {count - 1}")
+        builder = SpaceBuilder("staged", names, depths)
+        for order, stage in enumerate(sorted(set(stages))):
+            for pair, (front, end) in enumerate(anchor_pairs(len(names), self.pairs)):
+                found = stage_pairs(depths[front][stage], depths[end][stage], self.kernel_size, self.stride)
+                for j, k, layer in found:
+                    builder.add(Hop(front, Position(stage, j), Layer((order, pair, layer)), end, Position(stage, k)))
+        return builder.space()
