@@ -3,6 +3,7 @@
 import pickle
 import sys
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 
 import torch
@@ -33,7 +34,11 @@ def load_weights(model: nn.Module, path: str) -> None:
 def timm_names(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Convert a state dict of the model's original repository by timm's own filter function, where there is one."""
     convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
-    return dict(convert(dict(state), model)) if convert else dict(state)
+    if convert is None:
+        return dict(state)
+    # Layer scale has an old name too (gamma_1 for ls1.gamma), which timm converts only on request.
+    request = {"adapt_layer_scale": True} if "adapt_layer_scale" in signature(convert).parameters else {}
+    return dict(convert(dict(state), model, **request))
 
 
 def load_checked(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from snnet_lightning.anchors.weights import state_differences, timm_names
 from snnet_lightning.errors import InputError
@@ -16,6 +16,10 @@ from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch.route import without_final_norm
 
 ANCHOR = re.compile(r"anchors\.(\d+)\.(.+)")
+# What the published code saves although it follows from the sizes alone, and timm does not.
+TABLES = ("relative_position_index", "attn_mask", "attention_bias_idxs")
+# timm renamed all of LeViT and no longer converts old names, but kept the order.
+SAME_ORDER = ("Levit", "LevitDistilled")
 STITCHING_LAYER = re.compile(r"stitch_layers\.([\d.]+)\.transform\.(.+)")
 
 
@@ -26,7 +30,7 @@ def is_released(content: Mapping[str, Any]) -> bool:
 
 
 def load_released(net: SNNet, content: Mapping[str, Any], path: str) -> None:
-    """Load a published checkpoint, and switch the final norm off for stitches, as it was trained.
+    """Load a published checkpoint; one of DeiT also switches the final norm off for stitches, as it was trained.
 
     Raises:
         InputError: names or shapes do not fit the configured network; lists them.
@@ -34,25 +38,52 @@ def load_released(net: SNNet, content: Mapping[str, Any], path: str) -> None:
     state = _our_names(net, content["model"])
     differences = state_differences(net.state_dict(), state)
     if differences:
-        raise InputError(f"ckpt_path={path}: a published file that does not fit the configured anchors: {differences}")
+        names = ", ".join(anchor.name for anchor in net.anchors)
+        raise InputError(
+            f"ckpt_path={path}: a published SN-Net file, but not of the configured anchors ({names}): {differences}"
+        )
     net.load_state_dict(state)
-    net.space = without_final_norm(net.space)
+    if net.space.kind == "paired":
+        net.space = without_final_norm(net.space)
 
 
 def _our_names(net: SNNet, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    idle = {".".join(map(str, layer.key)) for layer in net.space.idle}
     ours: dict[str, Tensor] = {}
     by_anchor: dict[int, dict[str, Tensor]] = {}
     for key, value in state.items():
         if match := ANCHOR.fullmatch(key):
             by_anchor.setdefault(int(match[1]), {})[match[2]] = value
         elif match := STITCHING_LAYER.fullmatch(key):
-            # Feature maps are mapped by 1x1 convolutions there, by the same matrix here.
-            matrix = value.flatten(1) if match[2] == "weight" else value
-            ours[f"stitching_layers.{match[1].replace('.', '_')}.transform.{match[2]}"] = matrix
+            if match[1] not in idle:
+                # Feature maps are mapped by 1x1 convolutions there, by the same matrix here.
+                matrix = value.flatten(1) if match[2] == "weight" else value
+                ours[f"stitching_layers.{match[1].replace('.', '_')}.transform.{match[2]}"] = matrix
         else:
             ours[key] = value  # to be refused by name
     for index, values in by_anchor.items():
         known = index < len(net.anchors)
-        converted = timm_names(net.anchors[index].model, values) if known else values
+        converted = _timm_state(net.anchors[index].model, values) if known else values
         ours |= {f"anchors.{index}.model.{key}": value for key, value in converted.items()}
     return ours
+
+
+def _timm_state(model: nn.Module, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """An anchor's published tensors under timm's names, beside timm's own tables, which follow from the sizes."""
+    expected = model.state_dict()
+    values = {key: value for key, value in values.items() if key in expected or not key.endswith(TABLES)}
+    if type(model).__name__ in SAME_ORDER:
+        converted = _named_by_order(expected, values)
+    else:
+        converted = timm_names(model, values)
+    tables = {key: value for key, value in expected.items() if not value.is_floating_point()}
+    return tables | converted
+
+
+def _named_by_order(expected: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name the floating-point tensors by their order, where the shapes agree one by one; else leave the names."""
+    names = [key for key, value in expected.items() if value.is_floating_point()]
+    tensors = [value for value in values.values() if value.is_floating_point()]
+    if [expected[name].shape for name in names] != [tensor.shape for tensor in tensors]:
+        return dict(values)
+    return dict(zip(names, tensors, strict=True))
