@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from math import prod
 from typing import ClassVar, Literal
 
 import torch
@@ -161,6 +162,12 @@ class Anchor(nn.Module):
         for module in self._named(names):
             x = module(x)
         return x
+
+    @cached_property
+    def grids(self) -> tuple[int, ...]:
+        """Tokens (without class tokens) or pixels in every stage."""
+        last = (self.activations[Block(0, stage, depth - 1)] for stage, depth in enumerate(self.depths))
+        return tuple(prod(activation.spatial) - activation.prefix for activation in last)
 
     @cached_property
     def activations(self) -> dict[Part, Activation]:

@@ -26,7 +26,7 @@ def create_anchors(
     input_size: tuple[int, int, int],
     num_classes: int,
     weights: str | Sequence[str] = PRETRAINED,
-    kwargs: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
+    kwargs: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> list[Anchor]:
     """Make the anchors of an SN-Net, in order of complexity.
 
@@ -43,7 +43,7 @@ def create_anchors(
     if isinstance(names, str) or len(names) < 2:
         raise InputError(f"anchors.names={names}: an SN-Net needs at least two anchors")
     weights = _one_each("weights", weights, names)
-    kwargs = _one_each("kwargs", dict(kwargs) if not kwargs else kwargs, names)
+    kwargs = _one_each("kwargs", kwargs or {}, names)
     return [
         create_anchor(timm_name, short, input_size, num_classes, source, arguments)
         for timm_name, short, source, arguments in zip(names, short_names(names), weights, kwargs, strict=True)
@@ -69,7 +69,7 @@ def create_anchor(
             pretrained=weights == PRETRAINED,
             num_classes=num_classes,
             in_chans=input_size[0],
-            **kwargs,
+            **(_size_argument(timm_name, input_size) | dict(kwargs)),
         )
     except TypeError as error:  # a keyword that the model's class does not have
         raise InputError(f"anchors.kwargs of {timm_name}: {error}") from error
@@ -97,6 +97,14 @@ def short_names(timm_names: Sequence[str]) -> list[str]:
     if len(set(timm_names)) == len(timm_names):
         return list(timm_names)
     return [f"{name}#{i}" for i, name in enumerate(timm_names)]
+
+
+def _size_argument(timm_name: str, input_size: tuple[int, int, int]) -> dict[str, Any]:
+    """``img_size`` for a model that is built for one image size, where that is not the one it will get."""
+    known = timm.get_pretrained_cfg(timm_name, allow_unregistered=True)
+    if known is None or not known.fixed_input_size or tuple(known.input_size) == tuple(input_size):
+        return {}
+    return {"img_size": tuple(input_size[1:])}
 
 
 def _one_each(option: str, value: T | Sequence[T], names: Sequence[str]) -> list[T]:

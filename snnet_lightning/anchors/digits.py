@@ -1,6 +1,6 @@
 """The digits family: three tiny vision transformers for 8x8 grey images, whose weights ship with the package.
 
-They are registered with timm like any other family, so that ``timm.create_model("digits_tiny", pretrained=True)`` works.
+They are registered with timm like any other family: ``timm.create_model("digits_tiny", pretrained=True)`` works.
 ``python -m snnet_lightning.anchors.train_digits`` makes the weights again.
 """
 

@@ -72,10 +72,8 @@ def _timm_state(model: nn.Module, values: Mapping[str, Tensor]) -> dict[str, Ten
     """An anchor's published tensors under timm's names, beside timm's own tables, which follow from the sizes."""
     expected = model.state_dict()
     values = {key: value for key, value in values.items() if key in expected or not key.endswith(TABLES)}
-    if type(model).__name__ in SAME_ORDER:
-        converted = _named_by_order(expected, values)
-    else:
-        converted = timm_names(model, values)
+    same_order = type(model).__name__ in SAME_ORDER
+    converted = _named_by_order(expected, values) if same_order else timm_names(model, values)
     tables = {key: value for key, value in expected.items() if not value.is_floating_point()}
     return tables | converted
 

@@ -1,8 +1,10 @@
 """FLOPs and parameters of every stitch: count every part once, add up along the routes."""
 
+import logging
 import warnings
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -17,6 +19,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # on import fvcore scripts a loss, which torch warns of
     from fvcore.nn import FlopCountAnalysis
     from fvcore.nn.jit_handles import get_shape
+
+log = logging.getLogger(__name__)
 
 ATTENTION = "aten::scaled_dot_product_attention"
 
@@ -79,6 +83,12 @@ def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
     for stitch in net.space:
         sizes = {id(p): p.numel() for part in stitch.route for p in run[part]}  # what blocks share counts once
         costs[stitch] = Cost(sum(flops[part] for part in stitch.route), sum(sizes.values()))
+    for smaller, larger in pairwise(net.space.anchors):
+        if costs[smaller].flops > costs[larger].flops:
+            log.warning(
+                "anchors are not in order of complexity: %s (%.2f GFLOPs) comes before %s (%.2f GFLOPs)",
+                *(smaller.name, costs[smaller].flops / 1e9, larger.name, costs[larger].flops / 1e9),
+            )
     return costs
 
 

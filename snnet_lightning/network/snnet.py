@@ -10,7 +10,7 @@ from snnet_lightning.errors import InputError
 from snnet_lightning.network.stitching_layer import StitchingLayer
 from snnet_lightning.stitch.route import Depths, Layer, Part, Stitch, StitchSpace, anchor_route
 
-SpaceRule = Callable[[Sequence[str], Sequence[Depths]], StitchSpace]
+SpaceRule = Callable[[Sequence[str], Sequence[Depths], Sequence[Depths]], StitchSpace]
 
 
 class SNNet(nn.Module):
@@ -18,7 +18,7 @@ class SNNet(nn.Module):
 
     Args:
         anchors: the anchors, in order of complexity.
-        space: makes the stitch space from the anchors' names and blocks per stage.
+        space: makes the stitch space from the anchors' names, blocks per stage, and tokens or pixels per stage.
         low_rank: rank of the trained term of every stitching layer (SN-Netv2), or None for plain ones.
 
     Raises:
@@ -28,7 +28,7 @@ class SNNet(nn.Module):
     def __init__(self, anchors: Sequence[Anchor], space: SpaceRule, low_rank: int | None = None):
         super().__init__()
         self.anchors = nn.ModuleList(anchors)
-        self.space = space([a.name for a in anchors], [a.depths for a in anchors])
+        self.space = space(*zip(*((a.name, a.depths, a.grids) for a in anchors), strict=True))
         self.selected = self.space.anchors[-1]
         self.stitching_layers = nn.ModuleDict(
             {module_key(layer): self._make_layer(pairs, low_rank) for layer, pairs in self.space.crossings.items()}

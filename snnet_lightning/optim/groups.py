@@ -12,7 +12,8 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Groups for an optimiser, each with ``name``, ``lr_scale`` (read by timm's schedulers) and ``weight_decay``.
 
-    Biases, norms and what a model's own ``no_weight_decay()`` names are not decayed. Frozen parameters are left out, and so are empty groups.
+    Biases, norms and what a model's own ``no_weight_decay()`` names are not decayed. Frozen parameters and empty groups
+    are left out.
     """
     groups: dict[str, dict[str, Any]] = {}
     for owner, modules, lr_scale in (

@@ -13,8 +13,10 @@ from snnet_lightning.stitch.two_way import TwoWaySpace
 class FittingSpace:
     """Staged for anchors with several stages; for those with one, paired at equal depth and two-way otherwise."""
 
-    def __call__(self, names: Sequence[str], depths: Sequence[Depths]) -> StitchSpace:
+    def __call__(
+        self, names: Sequence[str], depths: Sequence[Depths], grids: Sequence[Depths] | None = None
+    ) -> StitchSpace:
         """Build the StitchSpace; errors as of the space that was chosen."""
         if any(len(d) != 1 for d in depths):
-            return StagedSpace()(names, depths)
+            return StagedSpace()(names, depths, grids)
         return (PairedSpace() if len(set(depths)) == 1 else TwoWaySpace())(names, depths)

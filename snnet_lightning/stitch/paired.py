@@ -39,7 +39,9 @@ class PairedSpace:
     def __post_init__(self):
         positive(self, "kernel_size", "stride")
 
-    def __call__(self, names: Sequence[str], depths: Sequence[Depths]) -> StitchSpace:
+    def __call__(
+        self, names: Sequence[str], depths: Sequence[Depths], grids: Sequence[Depths] | None = None
+    ) -> StitchSpace:
         """Build the StitchSpace.
 
         Raises:

@@ -36,7 +36,9 @@ def stage_pairs(front: int, end: int, kernel_size: int, stride: int) -> Iterator
 
 @dataclass(frozen=True)
 class StagedSpace:
-    """Stitch space of anchors with the same number of stages (Swin, ResNet, LeViT, ConvNeXt, ...).
+    """Stitch space of hierarchical anchors (Swin, ResNet, LeViT, ConvNeXt, ...).
+
+    Stages are matched by number; where anchors differ in how many they have, by the number of tokens or pixels.
 
     ``stages``: which stages to stitch, counted from 0, or ``all_but_last``.
     """
@@ -49,25 +51,51 @@ class StagedSpace:
     def __post_init__(self):
         positive(self, "kernel_size", "stride")
 
-    def __call__(self, names: Sequence[str], depths: Sequence[Depths]) -> StitchSpace:
-        """Build the StitchSpace.
+    def __call__(
+        self, names: Sequence[str], depths: Sequence[Depths], grids: Sequence[Depths] | None = None
+    ) -> StitchSpace:
+        """Build the StitchSpace; ``grids``: tokens or pixels in every stage of every anchor.
 
         Raises:
-            InputError: anchors with different numbers of stages, a stage that there is not, or nothing to stitch.
+            InputError: a stage that there is not, or nothing to stitch.
         """
-        counts = {len(d) for d in depths}
-        if len(counts) != 1:
+        builder = SpaceBuilder("staged", names, depths)
+        pairs = anchor_pairs(len(names), self.pairs)
+        if len({len(d) for d in depths}) == 1:
+            matched = {pair: [(stage, stage) for stage in self._chosen(len(depths[0]))] for pair in pairs}
+        elif self.stages == "all_but_last" and grids is not None:
+            matched = {(front, end): matching_stages(grids[front], grids[end]) for front, end in pairs}
+        else:
             listed = ", ".join(f"{name} {len(d)}" for name, d in zip(names, depths, strict=True))
-            raise InputError(f"stitch=staged needs anchors with the same number of stages, but they have: {listed}")
-        count = counts.pop()
+            raise InputError(
+                f"stitch.stages={list(self.stages)}: cannot be numbered for anchors that differ in stages ({listed}); "
+                "leave it at all_but_last"
+            )
+        for order in range(max(map(len, matched.values()))):
+            for number, (front, end) in enumerate(pairs):
+                if order < len(matched[front, end]):
+                    here, there = matched[front, end][order]
+                    found = stage_pairs(depths[front][here], depths[end][there], self.kernel_size, self.stride)
+                    for j, k, layer in found:
+                        key = Layer((order, number, layer))
+                        builder.add(Hop(front, Position(here, j), key, end, Position(there, k)))
+        return builder.space()
+
+    def _chosen(self, count: int) -> list[int]:
         stages = range(count - 1) if self.stages == "all_but_last" else self.stages
         for stage in stages:
             if not 0 <= stage < count:
                 raise InputError(f"stitch.stages: there is no stage {stage}; the anchors have stages 0 to {count - 1}")
-        builder = SpaceBuilder("staged", names, depths)
-        for order, stage in enumerate(sorted(set(stages))):
-            for pair, (front, end) in enumerate(anchor_pairs(len(names), self.pairs)):
-                found = stage_pairs(depths[front][stage], depths[end][stage], self.kernel_size, self.stride)
-                for j, k, layer in found:
-                    builder.add(Hop(front, Position(stage, j), Layer((order, pair, layer)), end, Position(stage, k)))
-        return builder.space()
+        return sorted(set(stages))
+
+
+def matching_stages(front: Depths, end: Depths) -> list[tuple[int, int]]:
+    """Pairs of stages with as many tokens or pixels, matched from the last one back; not the last of both."""
+    found = []
+    for size in sorted(set(front) & set(end), reverse=True):
+        here, there = ([i for i, grid in enumerate(grids) if grid == size] for grids in (front, end))
+        both_end = here[-1] == len(front) - 1 and there[-1] == len(end) - 1
+        if not both_end:
+            count = min(len(here), len(there))
+            found += zip(here[-count:], there[-count:], strict=True)
+    return found

@@ -14,7 +14,9 @@ SMALL, LARGE = 0, 1
 class TwoWaySpace:
     """Stitch space of two anchors with one stage, the first not deeper than the second."""
 
-    def __call__(self, names: Sequence[str], depths: Sequence[Depths]) -> StitchSpace:
+    def __call__(
+        self, names: Sequence[str], depths: Sequence[Depths], grids: Sequence[Depths] | None = None
+    ) -> StitchSpace:
         """Build the StitchSpace.
 
         Raises:
