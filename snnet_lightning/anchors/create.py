@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any
 
 import timm
 
@@ -14,7 +14,6 @@ from snnet_lightning.anchors.weights import load_weights
 from snnet_lightning.errors import InputError
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 PRETRAINED = "pretrained"  # what timm has published for the model
 RANDOM = "random"
@@ -26,7 +25,8 @@ def create_anchors(
     input_size: tuple[int, int, int],
     num_classes: int,
     weights: str | Sequence[str] = PRETRAINED,
-    kwargs: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    kwargs_each: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[Anchor]:
     """Make the anchors of an SN-Net, in order of complexity.
 
@@ -35,18 +35,22 @@ def create_anchors(
         input_size: (channels, height, width) of an image.
         num_classes: classes of every anchor's head.
         weights: ``pretrained``, ``random``, ``checkpoint`` or the path of a local file; one for all, or one an anchor.
-        kwargs: keyword arguments of ``timm.create_model``; one mapping for all, or one an anchor.
+        kwargs: keyword arguments of ``timm.create_model`` for every anchor.
+        kwargs_each: further ones, a mapping an anchor.
 
     Raises:
         InputError: fewer than two names, an unknown or unsupported model, or weights that do not fit.
     """
     if isinstance(names, str) or len(names) < 2:
         raise InputError(f"anchors.names={names}: an SN-Net needs at least two anchors")
-    weights = _one_each("weights", weights, names)
-    kwargs = _one_each("kwargs", kwargs or {}, names)
+    weights = [weights] * len(names) if isinstance(weights, str) else weights
+    kwargs_each = [{}] * len(names) if kwargs_each is None else kwargs_each
+    for option, values in (("weights", weights), ("kwargs_each", kwargs_each)):
+        if len(values) != len(names):
+            raise InputError(f"anchors.{option} has {len(values)} entries for {len(names)} anchors: {', '.join(names)}")
     return [
-        create_anchor(timm_name, short, input_size, num_classes, source, arguments)
-        for timm_name, short, source, arguments in zip(names, short_names(names), weights, kwargs, strict=True)
+        create_anchor(timm_name, short, input_size, num_classes, source, {**(kwargs or {}), **own})
+        for timm_name, short, source, own in zip(names, short_names(names), weights, kwargs_each, strict=True)
     ]
 
 
@@ -105,11 +109,3 @@ def _size_argument(timm_name: str, input_size: tuple[int, int, int]) -> dict[str
     if known is None or not known.fixed_input_size or tuple(known.input_size) == tuple(input_size):
         return {}
     return {"img_size": tuple(input_size[1:])}
-
-
-def _one_each(option: str, value: T | Sequence[T], names: Sequence[str]) -> list[T]:
-    if isinstance(value, str | Mapping):
-        return [value] * len(names)
-    if len(value) != len(names):
-        raise InputError(f"anchors.{option} has {len(value)} entries for {len(names)} anchors; give one or one each")
-    return list(value)

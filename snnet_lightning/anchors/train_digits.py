@@ -1,6 +1,6 @@
 """Train the digits family from scratch: ``python -m snnet_lightning.anchors.train_digits [directory]``.
 
-Writes one safetensors file an anchor, by default over the ones in the package. Takes about three minutes.
+Writes one safetensors file an anchor, by default over the ones in the package. Takes about five minutes.
 """
 
 import sys
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from snnet_lightning.anchors import digits
 from snnet_lightning.data.digits import DigitsDataset
 
-EPOCHS = 60
+EPOCHS = 100
 SEED = 0
 
 

@@ -8,6 +8,7 @@ from snnet_lightning.errors import InputError
 # Directions of the inputs whose variance is below this share of the largest are rounding noise of the activations.
 # They are left out, which gives the solution of least norm, as the published pseudo-inverse does.
 NOISE_FLOOR = 1e-12
+ROUNDING = 1e-6  # of a float32 activation, relative to its size, with some room
 
 
 class CoMoments:
@@ -46,11 +47,15 @@ def pseudo_inverse(inputs: CoMoments) -> Tensor:
         raise InputError("least squares over zero samples: give at least one")
     if not inputs.products.isfinite().all():
         raise InputError("least squares over activations that are not finite: an anchor's weights are broken")
-    # To unit variance first, so that a feature on a small scale is not taken for noise.
-    scale = inputs.products.diagonal().sqrt().clamp_min(torch.finfo(torch.float64).tiny)
-    values, vectors = torch.linalg.eigh(inputs.products / torch.outer(scale, scale))
+    # To unit variance first, so that a feature on a small scale is not taken for noise; but a constant one (a channel
+    # that never fires) stays out.
+    squares = inputs.products.diagonal()
+    varies = squares > inputs.rows * (ROUNDING * inputs.mean_x) ** 2
+    scale = torch.where(varies, squares, 1.0).sqrt()
+    weights = torch.outer(varies / scale, varies / scale)
+    values, vectors = torch.linalg.eigh(inputs.products * weights)
     inverse = torch.where(values > NOISE_FLOOR * values[-1], 1 / values, 0.0)
-    return (vectors * inverse) @ vectors.T / torch.outer(scale, scale)
+    return (vectors * inverse) @ vectors.T * weights
 
 
 def solve(inverse: Tensor, crossed: CoMoments) -> tuple[Tensor, Tensor]:

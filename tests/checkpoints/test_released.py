@@ -43,7 +43,7 @@ def network(meta, space):
     anchors = [dict(anchor) for anchor in meta["anchors"]]
     names, classes = [a.pop("name") for a in anchors], [a.pop("num_classes") for a in anchors]
     size = (3, meta["resolution"], meta["resolution"])
-    return SNNet(create_anchors(names, size, classes[0], "checkpoint", anchors), space).eval()
+    return SNNet(create_anchors(names, size, classes[0], "checkpoint", {}, anchors), space).eval()
 
 
 @pytest.mark.parametrize("family", SPACES)
@@ -72,7 +72,7 @@ def two_way_net():
     kwargs = {"embed_dim": 16, "depth": 3, "num_heads": 2}
     names = ["deit3_small_patch16_224", "deit3_large_patch16_224"]
     kwargs = [kwargs, kwargs | {"embed_dim": 24, "depth": 6}]
-    return SNNet(create_anchors(names, (3, 32, 32), 10, "checkpoint", kwargs), TwoWaySpace(), low_rank=4)
+    return SNNet(create_anchors(names, (3, 32, 32), 10, "checkpoint", {}, kwargs), TwoWaySpace(), low_rank=4)
 
 
 @torch.no_grad()

@@ -57,6 +57,20 @@ def test_rank_deficient_inputs_are_fitted_as_well_as_possible():
     assert weight.abs().max() < 10  # no direction of pure rounding noise was blown up
 
 
+def test_features_that_never_vary_stay_out():
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(200, 6, generator=generator)
+    y = torch.randn(200, 2, generator=generator)
+    x[:, 1] = 0
+    x[:, 4] = 7.3 + 1e-7 * torch.randn(200, generator=generator)  # constant but for rounding
+    weight, bias = streamed(x, y, 32)
+    varying = [0, 2, 3, 5]
+    expected_weight, expected_bias = stacked(x[:, varying].double(), y.double())
+    torch.testing.assert_close(weight[varying], expected_weight, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(bias, expected_bias, rtol=1e-6, atol=1e-9)
+    assert not weight[[1, 4]].any()
+
+
 def test_memory_does_not_grow_with_the_number_of_batches():
     moments = CoMoments()
     sizes = set()
