@@ -63,6 +63,12 @@ def create_anchor(
         close = get_close_matches(timm_name.split(".")[0], timm.list_models(), n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
         raise InputError(f"anchors.names: timm has no model {timm_name!r}; {hint}")
+    architecture, _, tag = timm_name.partition(".")
+    tags = [name.partition(".")[2] for name in timm.list_models(f"{architecture}.*", include_tags=True)]
+    if tag and tag not in tags:
+        raise InputError(
+            f"anchors.names: timm's {architecture!r} has no pretrained tag {tag!r}; it has {', '.join(tags) or 'none'}"
+        )
     try:
         model = timm.create_model(
             timm_name,
@@ -71,7 +77,7 @@ def create_anchor(
             in_chans=input_size[0],
             **kwargs,
         )
-    except TypeError as error:  # a keyword that the model's class does not have
+    except (TypeError, AssertionError) as error:  # a keyword that the model's class does not have, or a wrong value
         raise InputError(f"anchors.kwargs of {timm_name}: {error}") from error
     except (OSError, RuntimeError) as error:
         if weights != PRETRAINED:
