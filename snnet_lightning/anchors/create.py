@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, TypeVar
 
 import timm
+import torch
 
 from snnet_lightning.anchors import digits  # noqa: F401  (registers the digits family with timm)
 from snnet_lightning.anchors.anchor import Anchor
@@ -26,7 +28,7 @@ def create_anchors(
     input_size: tuple[int, int, int],
     num_classes: int,
     weights: str | Sequence[str] = PRETRAINED,
-    kwargs: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
+    kwargs: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> list[Anchor]:
     """Make the anchors of an SN-Net, in order of complexity.
 
@@ -43,7 +45,7 @@ def create_anchors(
     if isinstance(names, str) or len(names) < 2:
         raise InputError(f"anchors.names={names}: an SN-Net needs at least two anchors")
     weights = _one_each("weights", weights, names)
-    kwargs = _one_each("kwargs", dict(kwargs) if not kwargs else kwargs, names)
+    kwargs = _one_each("kwargs", kwargs or {}, names)
     return [
         create_anchor(timm_name, short, input_size, num_classes, source, arguments)
         for timm_name, short, source, arguments in zip(names, short_names(names), weights, kwargs, strict=True)
@@ -69,25 +71,21 @@ def create_anchor(
         raise InputError(
             f"anchors.names: timm's {architecture!r} has no pretrained tag {tag!r}; it has {', '.join(tags) or 'none'}"
         )
+    create = partial(timm.create_model, timm_name, num_classes=num_classes, in_chans=input_size[0], **kwargs)
     try:
-        model = timm.create_model(
-            timm_name,
-            pretrained=weights == PRETRAINED,
-            num_classes=num_classes,
-            in_chans=input_size[0],
-            **kwargs,
-        )
+        with torch.device("meta"):  # costs next to nothing, so that nothing is downloaded for a model to be refused
+            adapter = adapter_for(create(), timm_name)
+        model = create(pretrained=weights == PRETRAINED)
     except (TypeError, AssertionError) as error:  # a keyword that the model's class does not have, or a wrong value
         raise InputError(f"anchors.kwargs of {timm_name}: {error}") from error
     except (OSError, RuntimeError) as error:
         if weights != PRETRAINED:
             raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = " ".join(line.strip() for line in str(error).strip().splitlines()[:2]) or type(error).__name__
         raise InputError(
-            f"{timm_name}: its pretrained weights could not be had ({reason}); "
+            f"{timm_name}: its pretrained weights could not be had, or do not fit anchors.kwargs ({reason}); "
             "give a local file or anchors.weights=random"
         ) from error
-    adapter = adapter_for(model, timm_name)
     if weights == RANDOM:
         log.warning("%s has random weights: its accuracy is chance until it is trained", timm_name)
     elif weights not in (PRETRAINED, CHECKPOINT):
