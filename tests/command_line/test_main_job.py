@@ -66,7 +66,7 @@ def test_evaluating_the_checkpoint_gives_the_same_rows(trained, run_here, tmp_pa
 
 def test_resuming_goes_on_for_the_epochs_that_are_left(trained, run_here, tmp_path):
     checkpoint = trained.directory / "checkpoints" / "last.ckpt"
-    options = ["trainer.max_epochs=3", SHORT[1], "trainer.limit_test_batches=1", f"ckpt_path={checkpoint}"]
+    options = ["trainer.max_epochs=3", *SHORT[1:], "trainer.limit_test_batches=1", f"ckpt_path={checkpoint}"]
     resumed = succeeded(run_here("train.py", *options, directory=tmp_path))
     steps = [torch.load(r.directory / "checkpoints" / "last.ckpt")["global_step"] for r in (trained, resumed)]
     assert steps == [16, 24]
