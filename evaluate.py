@@ -1,4 +1,4 @@
-"""Evaluate every stitch of a checkpoint, or only say what each costs: python evaluate.py ckpt_path=... [key=value ...]"""
+"""Evaluate every stitch of a checkpoint, or only say what each costs: python evaluate.py ckpt_path=... [key=value]"""
 
 import hydra
 from omegaconf import DictConfig

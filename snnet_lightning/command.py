@@ -100,6 +100,8 @@ def explain(error: BaseException) -> str:
         return f"the configuration has no key {key!r}; " + (
             f"did you mean {' or '.join(close)}?" if close else "--cfg job lists them all"
         )
+    if text.startswith("Error merging override") and error.__cause__:
+        text += f": {' '.join(str(error.__cause__).split())}"
     return text
 
 

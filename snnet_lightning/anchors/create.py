@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import timm
+import torch
 
 from snnet_lightning.anchors import digits  # noqa: F401  (registers the digits family with timm)
 from snnet_lightning.anchors.anchor import Anchor
@@ -67,22 +69,27 @@ def create_anchor(
         close = get_close_matches(timm_name.split(".")[0], timm.list_models(), n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
         raise InputError(f"anchors.names: timm has no model {timm_name!r}; {hint}")
-    try:
-        model = timm.create_model(
-            timm_name,
-            pretrained=weights == PRETRAINED,
-            num_classes=num_classes,
-            in_chans=input_size[0],
-            **(_size_argument(timm_name, input_size) | dict(kwargs)),
+    architecture, _, tag = timm_name.partition(".")
+    tags = [name.partition(".")[2] for name in timm.list_models(f"{architecture}.*", include_tags=True)]
+    if tag and tag not in tags:
+        raise InputError(
+            f"anchors.names: timm's {architecture!r} has no pretrained tag {tag!r}; it has {', '.join(tags) or 'none'}"
         )
-    except TypeError as error:  # a keyword that the model's class does not have
+    arguments = {**_size_argument(timm_name, input_size), **kwargs}
+    create = partial(timm.create_model, timm_name, num_classes=num_classes, in_chans=input_size[0], **arguments)
+    try:
+        if weights == PRETRAINED:
+            with torch.device("meta"):  # costs next to nothing, so that nothing is downloaded for a model to be refused
+                adapter_for(create(), timm_name)
+        model = create(pretrained=weights == PRETRAINED)
+    except (TypeError, AssertionError) as error:  # a keyword that the model's class does not have, or a wrong value
         raise InputError(f"anchors.kwargs of {timm_name}: {error}") from error
     except (OSError, RuntimeError) as error:
         if weights != PRETRAINED:
             raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = " ".join(line.strip() for line in str(error).strip().splitlines()[:2]) or type(error).__name__
         raise InputError(
-            f"{timm_name}: its pretrained weights could not be had ({reason}); "
+            f"{timm_name}: its pretrained weights could not be had, or do not fit anchors.kwargs ({reason}); "
             "give a local file or anchors.weights=random"
         ) from error
     adapter = adapter_for(model, timm_name)

@@ -24,10 +24,12 @@ def load_weights(model: nn.Module, path: str) -> None:
         raise InputError(f"anchors.weights: no file {path!r} (nor is it one of pretrained, random)")
     try:
         state = load_state_dict(path, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is not a readable weight file (truncated, or another format)") from error
     except (pickle.UnpicklingError, SafetensorError) as error:
         raise InputError(f"{path} cannot be loaded safely: it is truncated, or holds more than tensors") from error
+    except (OSError, RuntimeError, EOFError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if "weights_only" in str(error):  # how today's timm reports an UnpicklingError
+            raise InputError(f"{path} cannot be loaded safely: it holds more than tensors") from error
+        raise InputError(f"{path} is not a readable weight file (truncated, or another format)") from error
     load_checked(model, timm_names(model, state), path)
 
 

@@ -49,8 +49,6 @@ class StitchMetrics(Metric):
 
     def scores(self) -> list[Score]:
         """What ``compute`` gives, one score a stitch."""
-        columns = self.compute()
-        return [
-            Score(**dict(zip(columns, row, strict=True)))
-            for row in zip(*(column.tolist() for column in columns.values()), strict=True)
-        ]
+        # torchmetrics turns a column of a single value into a bare number.
+        columns = {name: column.reshape(-1).tolist() for name, column in self.compute().items()}
+        return [Score(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import lightning as L
 from torch import Tensor, nn
 
+from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import Cost, stitch_costs
 from snnet_lightning.evaluation.metrics import StitchMetrics
 from snnet_lightning.network.prefix_tree import forward_all
@@ -61,6 +62,19 @@ class SNNetModule(L.LightningModule):
         count = min(self.validation_count, len(others))
         spread = [others[(2 * i + 1) * len(others) // (2 * count)] for i in range(count)]
         return [*self.net.space.anchors, *spread]
+
+    def setup(self, stage: str) -> None:
+        """Refuse data whose classes are not those of the anchors' heads.
+
+        Raises:
+            InputError: they differ in number.
+        """
+        classes, heads = self.trainer.datamodule.num_classes, {anchor.num_classes for anchor in self.net.anchors}
+        if heads != {classes}:
+            found = ", ".join(map(str, sorted(heads)))
+            raise InputError(
+                f"the data has {classes} classes, but the anchors' heads have {found}: set anchors.num_classes"
+            )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         images, classes = batch

@@ -1,0 +1,127 @@
+"""Stitching layers are initialised before the first step of a new run, and never on a resumed one."""
+
+import copy
+
+import lightning as L
+import pytest
+import torch
+
+from snnet_lightning.anchors import create_anchors
+from snnet_lightning.callbacks import InitialiseStitchingLayers, RememberOverrides
+from snnet_lightning.data import DigitsDataModule
+from snnet_lightning.errors import InputError
+from snnet_lightning.model import SNNetModule
+from snnet_lightning.network import SNNet
+from snnet_lightning.network.initialise import initialise_by_least_squares
+from snnet_lightning.optim import OptimizerRecipe
+from snnet_lightning.sampler import UniformSampler
+from snnet_lightning.stitch import PairedSpace
+
+RECIPE = OptimizerRecipe("adamw", lr=1e-3, warmup_epochs=1)
+
+
+class RecordingSampler:
+    """Notes the steps for which a stitch is drawn."""
+
+    def __init__(self, sampler):
+        self.sampler, self.steps = sampler, []
+
+    def draw(self, space, step, rank):
+        self.steps.append(step)
+        return self.sampler.draw(space, step, rank)
+
+
+class Watch(L.Callback):
+    """Notes the weights and learning rates that the first step starts from."""
+
+    state = None
+
+    def on_fit_start(self, trainer, module):
+        self.sampler = module.sampler = RecordingSampler(module.sampler)
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        if self.state is None:
+            self.state = {key: value.clone() for key, value in module.net.state_dict().items()}
+            self.lr = [group["lr"] for group in trainer.optimizers[0].param_groups]
+            self.step = trainer.global_step
+
+
+def make_module(seed):
+    torch.manual_seed(seed)
+    anchors = create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10)
+    return SNNetModule(SNNet(anchors, PairedSpace()), UniformSampler(seed=1), RECIPE)
+
+
+@pytest.fixture
+def fit(make_trainer):
+    def run(module, method="least_squares", samples=100, epochs=1, ckpt_path=None):
+        watch = Watch()
+        callbacks = [InitialiseStitchingLayers(method, samples), RememberOverrides(["stitch.kernel_size=2"]), watch]
+        trainer = make_trainer(max_epochs=epochs, limit_train_batches=3, limit_val_batches=0, callbacks=callbacks)
+        trainer.fit(module, datamodule=DigitsDataModule(batch_size=128), ckpt_path=ckpt_path)
+        return trainer, watch
+
+    return run
+
+
+def equal(state, other):
+    return {key for key in state if torch.equal(state[key], other[key])}
+
+
+def test_before_the_first_step_by_least_squares_on_plain_training_images(fit):
+    module = make_module(0)
+    before = copy.deepcopy(module.net)
+    _, watch = fit(module, samples=1257)  # all of them, so that their order does not matter
+    data = DigitsDataModule()
+    data.setup()
+    images = torch.stack([image for image, _ in data.initialisation_set])
+    initialise_by_least_squares(before, [images], 1257)
+    layers = [key for key in watch.state if key.startswith("stitching_layers")]
+    assert len(layers) == 2 * 5
+    for key in layers:
+        torch.testing.assert_close(watch.state[key], before.state_dict()[key], rtol=1e-3, atol=1e-4)
+    assert equal(watch.state, before.state_dict()) >= watch.state.keys() - set(layers)  # anchors are as they were
+
+
+def test_random_initialisation_leaves_the_layers_alone(fit):
+    module = make_module(0)
+    before = copy.deepcopy(module.net.state_dict())
+    _, watch = fit(module, method="random")
+    assert equal(watch.state, before) == set(before)
+
+
+def test_a_resumed_run_goes_on_from_its_checkpoint(fit, tmp_path):
+    path = tmp_path / "last.ckpt"
+    first = make_module(0)
+    trainer, _ = fit(first)
+    trainer.save_checkpoint(path)
+    trained = copy.deepcopy(first.net.state_dict())
+    lr = [group["lr"] for group in trainer.optimizers[0].param_groups]
+
+    resumed = make_module(1)
+    assert equal(trained, resumed.net.state_dict()) < set(trained)
+    _, watch = fit(resumed, epochs=2, ckpt_path=path)
+    assert equal(watch.state, trained) == set(trained)
+    assert (watch.step, watch.lr) == (3, lr)
+    assert watch.sampler.steps == [3, 4, 5]  # so no stitch is drawn twice for the same step
+    assert len(equal(trained, resumed.net.state_dict())) < len(trained)  # and it did train
+
+
+def test_the_checkpoint_carries_the_overrides(fit, tmp_path):
+    trainer, _ = fit(make_module(0), method="random")
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    content = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert content["overrides"] == ["stitch.kernel_size=2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"samples": 0}, "callbacks.initialise.samples=0.*at least 1"),
+        ({"samples": -3}, "callbacks.initialise.samples=-3.*at least 1"),
+        ({"method": "svd"}, "callbacks.initialise.method=svd: must be least_squares or random"),
+    ],
+)
+def test_wrong_options_are_refused(arguments, says):
+    with pytest.raises(InputError, match=says):
+        InitialiseStitchingLayers(**arguments)

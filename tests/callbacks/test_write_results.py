@@ -1,0 +1,49 @@
+"""What a test epoch leaves behind, with accuracies checked stitch by stitch."""
+
+import csv
+import json
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.loggers import CSVLogger
+
+from snnet_lightning.callbacks import WriteResults
+from snnet_lightning.data import DigitsDataModule
+from snnet_lightning.model import SNNetModule
+from snnet_lightning.optim import OptimizerRecipe
+from snnet_lightning.sampler import UniformSampler
+
+
+@torch.no_grad()
+def test_files_table_and_log(digits_net, make_trainer, tmp_path, capsys):
+    module = SNNetModule(digits_net, UniformSampler(1), OptimizerRecipe("adamw", 1e-3))
+    results, data = tmp_path / "results", DigitsDataModule(batch_size=100)  # the last batch holds 40
+    results.mkdir()
+    logger = CSVLogger(tmp_path / "csv", name="", version="")
+    trainer = make_trainer(callbacks=[WriteResults(str(results))], logger=logger)
+    trainer.test(module, datamodule=data, verbose=False)
+
+    assert sorted(path.name for path in results.iterdir()) == ["pareto.png", "stitches.jsonl"]
+    rows = [json.loads(line) for line in (results / "stitches.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows] == list(range(35))
+    images, classes = (torch.stack(column) for column in zip(*data.test_set, strict=True))
+    one_image = 100 / 540  # a tie may fall either way in another batch
+    for stitch in list(digits_net.space)[::4]:
+        row = rows[stitch.id]
+        logits = digits_net(images, stitch)
+        top5 = (logits.topk(5).indices == classes[:, None]).any(1)
+        assert row["name"] == stitch.name
+        assert row["images"] == 540
+        assert row["acc1"] == pytest.approx(100 * (logits.argmax(1) == classes).double().mean().item(), abs=one_image)
+        assert row["acc5"] == pytest.approx(100 * top5.double().mean().item(), abs=one_image)
+        assert row["loss"] == pytest.approx(F.cross_entropy(logits, classes).item(), rel=1e-4)
+    assert module.mean_acc1 == pytest.approx(sum(row["acc1"] for row in rows) / 35)
+
+    with open(tmp_path / "csv" / "metrics.csv") as file:
+        logged = [row for row in csv.DictReader(file) if row["stitch/id"]]
+    assert [float(row["stitch/acc1"]) for row in logged] == [row["acc1"] for row in rows]
+    assert [int(row["stitch/flops"]) for row in logged] == [row["flops"] for row in rows]
+    printed = capsys.readouterr().out
+    assert "35 stitches" in printed
+    assert str(results) in printed

@@ -1,0 +1,36 @@
+"""The table on the terminal."""
+
+import pytest
+
+from snnet_lightning.evaluation.results import Row
+from snnet_lightning.evaluation.table import print_table
+
+
+@pytest.fixture
+def lines(capsys, monkeypatch):
+    def printed(rows):
+        monkeypatch.setenv("COLUMNS", "120")
+        print_table(rows, [0])
+        return capsys.readouterr().out.splitlines()
+
+    return printed
+
+
+def test_a_line_a_stitch_in_order(lines):
+    rows = [
+        Row(0, "tiny", 1_258_411_200, 5_717_416, 70.564, 91.0, 1.2345, 540),
+        Row(1, "tiny[:4] > small[3:]", 4_115_000_000, 22_345_960, 79.018, 95.5, 0.9, 540),
+    ]
+    table = [line.split("  ") for line in lines(rows)]
+    cells = [[c.strip() for c in line if c.strip()] for line in table]
+    assert ["id", "stitch", "MFLOPs", "Mparams", "top-1", "top-5", "loss"] in cells
+    assert [c for c in cells if c and c[0].isdigit()] == [
+        ["0", "tiny", "1,258.4", "5.72", "70.56", "91.00", "1.234"],
+        ["1", "tiny[:4] > small[3:]", "4,115.0", "22.35", "79.02", "95.50", "0.900"],
+    ]
+
+
+def test_costs_alone_have_no_accuracy_columns(lines):
+    printed = lines([Row(i, f"stitch {i}", 10**6, 10**6) for i in range(71)])
+    assert not any("top-1" in line for line in printed)
+    assert sum(line.split()[-2:] == ["1.0", "1.00"] for line in printed) == 71

@@ -1,0 +1,114 @@
+"""Training through a real Trainer: what moves, what is drawn, what is validated, what is logged."""
+
+import csv
+
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.loggers import CSVLogger
+
+from snnet_lightning.data import DigitsDataModule
+from snnet_lightning.model import SNNetModule
+from snnet_lightning.optim import OptimizerRecipe
+from snnet_lightning.sampler import UniformSampler
+
+RECIPE = OptimizerRecipe("adamw", lr=1e-2, weight_decay=0.1, anchor_lr_scale=0.1, warmup_epochs=0)
+
+
+class WatchSteps(L.Callback):
+    """Notes which parameters every training step moved."""
+
+    def __init__(self):
+        self.moved = []
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        self.before = {name: p.detach().clone() for name, p in module.net.named_parameters()}
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        now = module.net.named_parameters()
+        self.moved.append({name for name, p in now if not torch.equal(p, self.before[name])})
+
+
+@pytest.fixture
+def module(digits_net):
+    return SNNetModule(digits_net, UniformSampler(seed=3), RECIPE)
+
+
+def test_a_step_moves_the_drawn_stitch_and_nothing_else(module, make_trainer):
+    """Weight decay and AdamW's momentum would move what earlier steps used, had it a gradient of zeros."""
+    watch, steps = WatchSteps(), 12
+    trainer = make_trainer(max_epochs=2, limit_train_batches=6, limit_val_batches=0, callbacks=[watch])
+    trainer.fit(module, datamodule=DigitsDataModule())
+    drawn = [UniformSampler(seed=3).draw(module.net.space, step) for step in range(steps)]
+    assert len(set(drawn)) > 6
+    names = {id(p): name for name, p in module.net.named_parameters()}
+    expected = [{names[id(p)] for part in s.route for p in module.net.parameters_of(part)} for s in drawn]
+    assert watch.moved == expected
+
+
+def test_validated_are_the_anchors_and_stitches_over_the_whole_flops_range(digits_net):
+    module = SNNetModule(digits_net, UniformSampler(seed=3), RECIPE, validation_stitches=4)
+    chosen = module.validation_stitches
+    assert chosen[:3] == list(digits_net.space.anchors)
+    flops = sorted(module.costs[s].flops for s in digits_net.space if not s.is_anchor)
+    quarters = [flops.index(module.costs[s].flops) // 8 for s in chosen[3:]]
+    assert quarters == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("asked", "validated"), [(0, 3), (1, 4), (32, 35), (1000, 35)])
+def test_as_many_stitches_are_validated_as_there_are(digits_net, asked, validated):
+    module = SNNetModule(digits_net, UniformSampler(seed=3), RECIPE, validation_stitches=asked)
+    assert len(module.validation_stitches) == len(set(module.validation_stitches)) == validated
+
+
+@torch.no_grad()
+def test_validation_scores_are_those_of_the_stitches(module, make_trainer):
+    trainer, data = make_trainer(), DigitsDataModule()
+    (metrics,) = trainer.validate(module, datamodule=data, verbose=False)
+    images, classes = (torch.stack(column) for column in zip(*data.test_set, strict=True))
+    acc1 = [100 * (module.net(images, s).argmax(1) == classes).double().mean() for s in module.validation_stitches]
+    for stitch, expected in zip(module.net.space.anchors, acc1, strict=False):
+        assert metrics[f"val/acc1/{stitch.name}"] == pytest.approx(expected.item(), abs=1e-3)
+    assert metrics["val/acc1"] == pytest.approx(torch.stack(acc1).mean().item(), abs=0.05)
+
+
+def test_learning_rates_of_every_group_are_logged_at_every_step(module, make_trainer, tmp_path):
+    module.optim = OptimizerRecipe("adamw", lr=1e-2, anchor_lr_scale=0.1, warmup_epochs=0.8, warmup_lr=0, min_lr=0)
+    logger = CSVLogger(tmp_path, name="", version="")
+    monitor = LearningRateMonitor(logging_interval="step")
+    trainer = make_trainer(
+        max_epochs=1,
+        limit_train_batches=5,
+        limit_val_batches=0,
+        logger=logger,
+        callbacks=[monitor],
+        log_every_n_steps=1,
+    )
+    trainer.fit(module, datamodule=DigitsDataModule())
+    with open(tmp_path / "metrics.csv") as file:
+        rows = [row for row in csv.DictReader(file) if row["lr/anchors_decay"]]
+    warm_up = [0, 0.0025, 0.005, 0.0075]  # over 4 of 5 steps
+    for owner, scale in (("anchors", 0.1), ("stitching_layers", 1)):
+        for decay in ("decay", "no_decay"):
+            lrs = [float(row[f"lr/{owner}_{decay}"]) for row in rows]
+            assert lrs[:4] == pytest.approx([scale * lr for lr in warm_up])
+            assert 0 < lrs[4] < scale * 0.0075
+    assert len(rows) == 5
+
+
+def test_warm_up_counts_optimizer_steps_when_gradients_are_accumulated(module, make_trainer):
+    module.optim = OptimizerRecipe("sgd", lr=1e-3, warmup_epochs=2, warmup_lr=0, min_lr=0)
+    trainer = make_trainer(max_epochs=4, limit_train_batches=4, limit_val_batches=0, accumulate_grad_batches=2)
+    seen = []
+
+    class Watch(L.Callback):
+        def on_before_optimizer_step(self, trainer, module, optimizer):
+            seen.append(optimizer.param_groups[-1]["lr"])
+
+    trainer.callbacks.append(Watch())
+    trainer.fit(module, datamodule=DigitsDataModule())
+    assert len(seen) == 8
+    assert seen[:4] == pytest.approx([0, 0.25e-3, 0.5e-3, 0.75e-3])
+    assert seen[4:] == sorted(seen[4:], reverse=True)
+    assert 0 < seen[-1] < 0.05e-3
