@@ -1,4 +1,4 @@
-"""Train an SN-Net, then evaluate every stitch: python train.py [experiment=...] [key=value ...]"""
+"""Train an SN-Net, then evaluate every stitch: python train.py [key=value ...]"""
 
 import hydra
 from omegaconf import DictConfig

@@ -23,7 +23,7 @@ CONF = Path(__file__).parents[1] / "conf"
 SHOW_TRACEBACK = "HYDRA_FULL_ERROR"
 OUR_CHOICE = "SNNET_HANDLES_ERRORS"
 # What makes up the network and its data; where and how long it trained does not matter to an evaluation.
-RECALLED = ("experiment", "anchors", "stitch", "data")
+RECALLED = ("anchors", "stitch", "net", "data", "debug")
 
 
 def run(main: Callable[[], Any]) -> None:
