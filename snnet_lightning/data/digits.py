@@ -25,12 +25,11 @@ class DigitsDataset(Dataset):
     Args:
         train: which half.
         input_size: (channels, height, width); other than (1, 8, 8), images are resized and channels repeated.
-        augment: shift and rotate a little.
     """
 
     num_classes = 10
 
-    def __init__(self, train: bool, input_size: tuple[int, int, int] = (1, 8, 8), augment: bool = False):
+    def __init__(self, train: bool, input_size: tuple[int, int, int] = (1, 8, 8)):
         images, classes = load_digits(return_X_y=True)
         halves = train_test_split(
             images.reshape(-1, 1, 8, 8) / 16,
@@ -41,7 +40,7 @@ class DigitsDataset(Dataset):
         )
         self.images = torch.tensor(halves[0 if train else 1], dtype=torch.float32)
         self.classes = torch.tensor(halves[2 if train else 3])
-        self.input_size, self.augment = tuple(input_size), augment
+        self.input_size = tuple(input_size)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -52,24 +51,11 @@ class DigitsDataset(Dataset):
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
         """A whole batch at once, as the DataLoader asks for it: one by one would take longer than a training step."""
         images = self.images[list(indices)]
-        if self.augment:
-            images = shift_and_rotate(images)
         channels, height, width = self.input_size
         if (height, width) != (8, 8):
             images = F.interpolate(images, (height, width), mode="bicubic", antialias=True)
         images = ((images - MEAN) / STD).expand(-1, channels, -1, -1)
         return list(zip(images, self.classes[list(indices)], strict=True))
-
-
-def shift_and_rotate(images: Tensor, degrees: float = 10, pixels: float = 0.8) -> Tensor:
-    """Shift and rotate every image (N, 1, H, W) by its own random amount, up to ``pixels`` and ``degrees``."""
-    count, size = len(images), images.shape[-1]
-    angle = torch.deg2rad(degrees * (2 * torch.rand(count) - 1))
-    shift = 2 / size * pixels * (2 * torch.rand(count, 2) - 1)
-    cos, sin = angle.cos(), angle.sin()
-    rows = torch.stack([cos, -sin, shift[:, 0], sin, cos, shift[:, 1]], 1)
-    grid = F.affine_grid(rows.reshape(count, 2, 3), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, align_corners=False)
 
 
 class DigitsDataModule(L.LightningDataModule):
@@ -78,7 +64,6 @@ class DigitsDataModule(L.LightningDataModule):
     Args:
         input_size: (channels, height, width) that the anchors take.
         batch_size: images a training step (of one process).
-        augment: shift and rotate the training images a little.
         num_workers: worker processes of each loader.
 
     Raises:
@@ -91,16 +76,14 @@ class DigitsDataModule(L.LightningDataModule):
         self,
         input_size: tuple[int, int, int] = (1, 8, 8),
         batch_size: int = 64,
-        augment: bool = True,
         num_workers: int = 0,
     ):
         super().__init__()
-        self.input_size, self.augment = tuple(input_size), augment
+        self.input_size = tuple(input_size)
         self.batch_size, self.num_workers = batch_size, num_workers
 
     def setup(self, stage: str | None = None) -> None:
-        self.train_set = DigitsDataset(True, self.input_size, self.augment)
-        self.initialisation_set = DigitsDataset(True, self.input_size)
+        self.train_set = DigitsDataset(True, self.input_size)
         self.test_set = DigitsDataset(False, self.input_size)
         if not 1 <= self.batch_size <= len(self.train_set):
             raise InputError(
@@ -117,8 +100,8 @@ class DigitsDataModule(L.LightningDataModule):
         return self._loader(self.test_set)
 
     def initialisation_dataloader(self) -> DataLoader:
-        """Training images, shuffled but not augmented, for the stitching layers' initialisation."""
-        return self._loader(self.initialisation_set, shuffle=True)
+        """Training images in random order, without augmentation, for the stitching layers' initialisation."""
+        return self._loader(self.train_set, shuffle=True)
 
     def _loader(self, dataset: Dataset, **options: bool) -> DataLoader:
         return DataLoader(dataset, self.batch_size, num_workers=self.num_workers, **options)

@@ -60,26 +60,8 @@ def test_items_come_alone_as_in_a_batch():
     torch.testing.assert_close(dataset[3][0], (dataset.images[3] - MEAN) / STD)
 
 
-def test_augmentation_moves_training_images_a_little():
-    plain, augmented = DigitsDataset(train=True), DigitsDataset(train=True, augment=True)
-    torch.manual_seed(0)
-    indices = list(range(200))
-    before = torch.stack([x for x, _ in plain.__getitems__(indices)])
-    first, second = (torch.stack([x for x, _ in augmented.__getitems__(indices)]) for _ in range(2))
-    assert torch.equal(before, torch.stack([x for x, _ in plain.__getitems__(indices)]))
-    assert not torch.equal(first, second)
-    own, strangers = (alikeness(before, other) for other in (first, first.roll(1, 0)))
-    assert 0.6 < own.median() < 0.95
-    assert (own > strangers).float().mean() > 0.9
-
-
-def alikeness(images, others):
-    pairs = torch.stack([images.flatten(1), others.flatten(1)], 1)
-    return torch.stack([torch.corrcoef(pair)[0, 1] for pair in pairs])
-
-
 def test_loaders():
-    data = DigitsDataModule(batch_size=100, augment=False)
+    data = DigitsDataModule(batch_size=100)
     data.setup()
     assert [len(y) for _, y in data.train_dataloader()] == [100] * 12  # the odd rest is dropped
     assert sum(len(y) for _, y in data.test_dataloader()) == 540
@@ -89,12 +71,6 @@ def test_loaders():
     seen = torch.cat([y for _, y in data.initialisation_dataloader()])
     assert len(seen) == 1257
     assert not torch.equal(seen, data.train_set.classes)
-
-
-def test_only_training_images_are_augmented():
-    data = DigitsDataModule(augment=True)
-    data.setup()
-    assert (data.train_set.augment, data.test_set.augment, data.initialisation_set.augment) == (True, False, False)
 
 
 @pytest.mark.parametrize("batch_size", [0, 1258])
