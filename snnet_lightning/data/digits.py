@@ -45,12 +45,16 @@ class DigitsDataset(Dataset):
     def __len__(self) -> int:
         return len(self.images)
 
+    def raw(self, indices: Sequence[int]) -> Tensor:
+        """Images (N, 1, 8, 8), pixels in 0..1."""
+        return self.images[list(indices)]
+
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
         """A whole batch at once, as the DataLoader asks for it: one by one would take longer than a training step."""
-        images = self.images[list(indices)]
+        images = self.raw(indices)
         channels, height, width = self.input_size
         if (height, width) != (8, 8):
             images = F.interpolate(images, (height, width), mode="bicubic", antialias=True)

@@ -12,7 +12,7 @@ from snnet_lightning.evaluation.results import Row
 def print_table(rows: Sequence[Row], anchors: Sequence[int]) -> None:
     """Print one line a stitch, in id order, the single anchors in bold; accuracies in percent."""
     measured = rows[0].acc1 is not None
-    table = Table(title=f"{len(rows)} stitches", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=f"{len(rows)} stitches", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("id", justify="right", no_wrap=True)
     table.add_column("stitch", overflow="fold")
     for column in ("MFLOPs", "Mparams", *(("top-1", "top-5", "loss") if measured else ())):
