@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class InitialiseStitchingLayers(L.Callback):
-    """Runs once, when training starts; never on a resumed run, whose stitching layers come from its checkpoint.
+    """Runs once, when fitting starts (with ``max_epochs=0`` too); never on a resumed run, whose stitching layers come from its checkpoint.
 
     The DataModule gives the images by ``initialisation_dataloader()``.
 
@@ -31,7 +31,7 @@ class InitialiseStitchingLayers(L.Callback):
             raise InputError(f"callbacks.initialise.samples={samples}: least squares needs at least 1 sample")
         self.method, self.samples = method, samples
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.method == "random" or trainer.ckpt_path is not None:
             return
         net = pl_module.net
