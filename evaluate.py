@@ -10,11 +10,13 @@ from snnet_lightning.command import job, recall_training_overrides, run
 @job
 def main(cfg: DictConfig) -> float | None:
     import lightning as L
+    import torch
     from hydra.utils import instantiate
 
     from snnet_lightning.checkpoints import load_checkpoint
     from snnet_lightning.evaluation.report import report_costs
 
+    torch.set_num_threads(cfg.num_threads or torch.get_num_threads())
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     net = instantiate(cfg.net)
     if not cfg.accuracy:

@@ -10,10 +10,12 @@ from snnet_lightning.command import job, run
 @job
 def main(cfg: DictConfig) -> float:
     import lightning as L
+    import torch
     from hydra.utils import instantiate
 
     from snnet_lightning.checkpoints import require_resumable
 
+    torch.set_num_threads(cfg.num_threads or torch.get_num_threads())
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = instantiate(cfg.data)
     net = instantiate(cfg.net)

@@ -12,8 +12,9 @@ log = logging.getLogger(__name__)
 
 
 class InitialiseStitchingLayers(L.Callback):
-    """Runs once, when fitting starts (with ``max_epochs=0`` too); never on a resumed run, whose stitching layers come from its checkpoint.
+    """Runs once, when fitting starts (with ``max_epochs=0`` too); never on a resumed run.
 
+    The stitching layers of a resumed run come from its checkpoint.
     The DataModule gives the images by ``initialisation_dataloader()``.
 
     Args:
