@@ -73,7 +73,10 @@ class SNNet(nn.Module):
         before, after = pairs[0]
         names = " > ".join(f"{self.anchors[p.anchor].name} {_where(p)}" for p in (before, after))
         if len(ends) > 1:
-            raise InputError(f"{names}: one stitching layer cannot serve activations of several shapes")
+            raise InputError(
+                f"{names}: one stitching layer cannot serve activations of several shapes, as the blocks of this stage "
+                "have; leave the stage out of stitch.stages"
+            )
         try:
             return StitchingLayer(*ends.pop(), low_rank)
         except InputError as error:
