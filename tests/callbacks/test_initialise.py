@@ -74,7 +74,7 @@ def test_before_the_first_step_by_least_squares_on_plain_training_images(fit):
     _, watch = fit(module, samples=1257)  # all of them, so that their order does not matter
     data = DigitsDataModule()
     data.setup()
-    images = torch.stack([image for image, _ in data.initialisation_set])
+    images = torch.stack([image for image, _ in data.train_set])
     initialise_by_least_squares(before, [images], 1257)
     layers = [key for key in watch.state if key.startswith("stitching_layers")]
     assert len(layers) == 2 * 5
