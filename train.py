@@ -13,20 +13,21 @@ def main(cfg: DictConfig) -> float:
     import torch
     from hydra.utils import instantiate
 
-    from snnet_lightning.checkpoints import require_resumable
+    from snnet_lightning.checkpoints import require_resumable, resolve_last
 
     torch.set_num_threads(cfg.num_threads or torch.get_num_threads())
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = instantiate(cfg.data)
     net = instantiate(cfg.net)
-    require_resumable(net, cfg.ckpt_path)
+    ckpt_path = resolve_last(cfg.ckpt_path, cfg.callbacks.last_checkpoint.dirpath)
+    require_resumable(net, ckpt_path)
     model = instantiate(cfg.model)(net)
     trainer = instantiate(
         cfg.trainer,
         callbacks=[*filter(None, instantiate(cfg.callbacks).values())],
         logger=instantiate(cfg.logger),
     )
-    trainer.fit(model, datamodule=datamodule, ckpt_path=cfg.ckpt_path)
+    trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path)
     trainer.test(model, datamodule=datamodule, verbose=False)
     return model.mean_acc1
 

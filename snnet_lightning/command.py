@@ -17,13 +17,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from snnet_lightning.errors import InputError
+from snnet_lightning.atomic import written_atomically
+from snnet_lightning.errors import InputError, RunError
 
 CONF = Path(__file__).parents[1] / "conf"
 SHOW_TRACEBACK = "HYDRA_FULL_ERROR"
 OUR_CHOICE = "SNNET_HANDLES_ERRORS"
 # What makes up the network and its data; where and how long it trained does not matter to an evaluation.
-RECALLED = ("anchors", "stitch", "net", "data", "debug")
+RECALLED = ("anchors", "stitch", "net", "data", "experiment", "debug")
 
 
 def run(main: Callable[[], Any]) -> None:
@@ -42,7 +43,7 @@ def run(main: Callable[[], Any]) -> None:
     os.environ[OUR_CHOICE] = "1"
     try:
         main()
-    except (InputError, HydraException, OmegaConfBaseException) as error:
+    except (RunError, HydraException, OmegaConfBaseException) as error:
         stop(error)
 
 
@@ -59,11 +60,10 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
             OmegaConf.resolve(cfg)
             OmegaConf.set_readonly(cfg, True)
             path = Path(hydra.runtime.output_dir) / "config.yaml"
-            unfinished = path.with_suffix(".tmp")
-            OmegaConf.save(cfg, unfinished)
-            unfinished.replace(path)
+            with written_atomically(path) as unfinished:
+                OmegaConf.save(cfg, unfinished)
             return task(cfg)
-        except (InputError, HydraException, OmegaConfBaseException) as error:
+        except (RunError, HydraException, OmegaConfBaseException) as error:
             if hydra.mode == RunMode.MULTIRUN or wants_traceback():
                 raise  # a sweep has to see that this job failed
             stop(error)
@@ -85,7 +85,7 @@ def explain(error: BaseException) -> str:
     """One line that says what is wrong and what would be right."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, InputError):
+        if isinstance(cause, RunError):
             return " ".join(str(cause).split())
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, MissingConfigException) and error.options:

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from snnet_lightning.anchors import digits
+from snnet_lightning.atomic import written_atomically
 from snnet_lightning.data.digits import DigitsDataset
+from snnet_lightning.data.order import Draw
 
 EPOCHS = 100
 SEED = 0
@@ -48,6 +50,9 @@ class ShiftedDigits(DigitsDataset):
     def raw(self, indices: Sequence[int]) -> Tensor:
         return shift_and_rotate(super().raw(indices))
 
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        return super().__getitems__([Draw(index) for index in indices])
+
 
 def train(name: str, epochs: int = EPOCHS) -> nn.Module:
     """One anchor of the family, trained from scratch; the same on every call."""
@@ -78,9 +83,8 @@ def main(directory: Path) -> None:
         top1 = accuracy(model)
         state = {key: value.contiguous() for key, value in model.state_dict().items()}
         path = directory / f"{name}.safetensors"
-        unfinished = path.with_suffix(".tmp")
-        save_file(state, unfinished, metadata={"acc1": f"{top1:.2f}", "epochs": str(EPOCHS), "seed": str(SEED)})
-        unfinished.replace(path)
+        with written_atomically(path) as unfinished:
+            save_file(state, unfinished, metadata={"acc1": f"{top1:.2f}", "epochs": str(EPOCHS), "seed": str(SEED)})
         print(f"{name}: {sum(p.numel() for p in model.parameters())} parameters, test top-1 {top1:.2f} %, {path}")
 
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
-import lightning as L
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset, default_collate
 
 from snnet_lightning.anchors.digits import MEAN, STD
-from snnet_lightning.errors import InputError
+from snnet_lightning.data.order import PADDING, Draw
+from snnet_lightning.data.reproducible import ReproducibleDataModule
+from snnet_lightning.evaluation.metrics import NOT_COUNTED
 
 TEST_SHARE = 0.3
 SPLIT_SEED = 0  # the split is part of the data set: it never changes with the seed of a run
@@ -49,26 +50,29 @@ class DigitsDataset(Dataset):
         """Images (N, 1, 8, 8), pixels in 0..1."""
         return self.images[list(indices)]
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.__getitems__([index])[0]
+    def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        return self.__getitems__([draw])[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+    def __getitems__(self, draws: Sequence[Draw]) -> list[tuple[Tensor, Tensor]]:
         """A whole batch at once, as the DataLoader asks for it: one by one would take longer than a training step."""
+        indices = [draw.index for draw in draws]
         images = self.raw(indices)
         channels, height, width = self.input_size
         if (height, width) != (8, 8):
             images = F.interpolate(images, (height, width), mode="bicubic", antialias=True)
         images = ((images - MEAN) / STD).expand(-1, channels, -1, -1)
-        return list(zip(images, self.classes[list(indices)], strict=True))
+        padding = torch.tensor([draw == PADDING for draw in draws])
+        return list(zip(images, self.classes[indices].masked_fill(padding, NOT_COUNTED), strict=True))
 
 
-class DigitsDataModule(L.LightningDataModule):
+class DigitsDataModule(ReproducibleDataModule):
     """Serves the digits; validation and test are the same half, as is the custom with ImageNet.
 
     Args:
         input_size: (channels, height, width) that the anchors take.
         batch_size: images a training step (of one process).
         num_workers: worker processes of each loader.
+        seed: seed of the order.
 
     Raises:
         InputError: a batch larger than the training half.
@@ -81,31 +85,15 @@ class DigitsDataModule(L.LightningDataModule):
         input_size: tuple[int, int, int] = (1, 8, 8),
         batch_size: int = 64,
         num_workers: int = 0,
+        seed: int = 0,
     ):
-        super().__init__()
+        super().__init__(batch_size, num_workers, seed)
         self.input_size = tuple(input_size)
-        self.batch_size, self.num_workers = batch_size, num_workers
 
     def setup(self, stage: str | None = None) -> None:
         self.train_set = DigitsDataset(True, self.input_size)
         self.test_set = DigitsDataset(False, self.input_size)
-        if not 1 <= self.batch_size <= len(self.train_set):
-            raise InputError(
-                f"data.batch_size={self.batch_size}: must be 1 to {len(self.train_set)}, the training images"
-            )
+        self.check_batch_size()
 
-    def train_dataloader(self) -> DataLoader:
-        return self._loader(self.train_set, shuffle=True, drop_last=True)
-
-    def val_dataloader(self) -> DataLoader:
-        return self._loader(self.test_set)
-
-    def test_dataloader(self) -> DataLoader:
-        return self._loader(self.test_set)
-
-    def initialisation_dataloader(self) -> DataLoader:
-        """Training images in random order, without augmentation, for the stitching layers' initialisation."""
-        return self._loader(self.train_set, shuffle=True)
-
-    def _loader(self, dataset: Dataset, **options: bool) -> DataLoader:
-        return DataLoader(dataset, self.batch_size, num_workers=self.num_workers, **options)
+    def collate(self, items: list[tuple[Tensor, Tensor]]) -> list[Tensor] | None:
+        return default_collate(items) if items else None

@@ -1,11 +1,14 @@
 """Top-1, top-5 and loss of many stitches, summed exactly."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
+
+NOT_COUNTED = -1  # the class of what stands in a batch but is no image to count
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,12 @@ class StitchMetrics(Metric):
         self.add_state("images", torch.zeros(stitches, dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, stitch: int, logits: Tensor, target: Tensor) -> None:
-        """``stitch``: its place in the state; logits (N, classes); target (N), class indices."""
+        """``stitch``: its place in the state; logits (N, classes); target (N), class indices or ``NOT_COUNTED``."""
         best = logits.topk(min(5, logits.shape[1])).indices == target[:, None]
         self.correct1[stitch] += best[:, 0].sum()
         self.correct5[stitch] += best.sum()
-        self.loss[stitch] += F.cross_entropy(logits.float(), target, reduction="sum").double()
-        self.images[stitch] += len(target)
+        self.loss[stitch] += F.cross_entropy(logits.float(), target, reduction="sum", ignore_index=NOT_COUNTED).double()
+        self.images[stitch] += (target != NOT_COUNTED).sum()
 
     def compute(self) -> dict[str, Tensor]:
         """acc1 and acc5 in percent, mean loss, and images: one value a stitch, NaN where no image was seen."""
@@ -46,6 +49,12 @@ class StitchMetrics(Metric):
             "loss": self.loss / self.images.double(),
             "images": self.images.clone(),
         }
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from an earlier ``metric_state``."""
+        for name, value in state.items():
+            setattr(self, name, value.to(self.device))
+        self._update_count = 1
 
     def scores(self) -> list[Score]:
         """What ``compute`` gives, one score a stitch."""

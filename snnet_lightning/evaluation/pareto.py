@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patheffects import withStroke
 
+from snnet_lightning.atomic import written_atomically
 from snnet_lightning.evaluation.results import Row
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
@@ -90,10 +91,9 @@ def plot_pareto(rows: Sequence[Row], anchors: Sequence[int], path: Path) -> None
     axes.set_title(f"{len(rows)} stitches of one network; dot size: parameters, up to {_count(params.max())}")
     axes.grid(alpha=0.25)
     axes.legend(loc="lower right", frameon=False)
-    unfinished = path.with_suffix(".tmp")
-    figure.savefig(unfinished, dpi=150, format="png")
+    with written_atomically(path) as unfinished:
+        figure.savefig(unfinished, dpi=150, format="png")
     plt.close(figure)
-    unfinished.replace(path)
 
 
 def _count(number: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from snnet_lightning.atomic import written_atomically
 from snnet_lightning.evaluation.cost import Cost
 from snnet_lightning.evaluation.metrics import Score
 from snnet_lightning.stitch.route import Stitch
@@ -35,12 +36,10 @@ def stitch_rows(costs: Mapping[Stitch, Cost], scores: Sequence[Score] | None = N
 
 def write_jsonl(rows: Sequence[Row], path: Path) -> None:
     """Write one JSON object a line; what was not measured, and what is not a number, is left out."""
-    unfinished = path.with_suffix(".tmp")
-    with unfinished.open("w") as file:
+    with written_atomically(path) as unfinished, unfinished.open("w") as file:
         for row in rows:
             known = {k: v for k, v in asdict(row).items() if v is not None and not _is_nan(v)}
             file.write(json.dumps(known) + "\n")
-    unfinished.replace(path)
 
 
 def _is_nan(value: object) -> bool:

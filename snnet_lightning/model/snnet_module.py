@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import lightning as L
+from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from snnet_lightning.errors import InputError
@@ -14,7 +15,7 @@ from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.optim.recipe import OptimizerRecipe
 from snnet_lightning.stitch.route import Stitch, StitchSpace
 
-Batch = tuple[Tensor, Tensor]  # images (N, C, H, W), classes (N)
+Batch = tuple[Tensor, Tensor]  # images (N, C, H, W); classes (N), or shares of classes (N, classes) where mixed
 
 
 class Sampler(Protocol):
@@ -64,22 +65,26 @@ class SNNetModule(L.LightningModule):
         return [*self.net.space.anchors, *spread]
 
     def setup(self, stage: str) -> None:
-        """Refuse data whose classes are not those of the anchors' heads.
+        """Refuse data and strategies that cannot work.
 
         Raises:
-            InputError: they differ in number.
+            InputError: the data's classes are not those of the anchors' heads; DDP that expects to use everything.
         """
         classes, heads = self.trainer.datamodule.num_classes, {anchor.num_classes for anchor in self.net.anchors}
         if heads != {classes}:
             found = ", ".join(map(str, sorted(heads)))
             raise InputError(
-                f"the data has {classes} classes, but the anchors' heads have {found}: set anchors.num_classes"
+                f"the data has {classes} classes, but the anchors' heads have {found}: "
+                f"anchors.num_classes={classes} makes heads for them"
             )
+        strategy = self.trainer.strategy
+        if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
+            raise InputError("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         images, classes = batch
-        stitch = self.sampler.draw(self.net.space, self.trainer.fit_loop.total_batch_idx, self.global_rank)
-        loss = self.loss(self.net(images, stitch), classes)
+        self.drawn = self.sampler.draw(self.net.space, self.trainer.fit_loop.total_batch_idx, self.global_rank)
+        loss = self.loss(self.net(images, self.drawn), classes)
         self.log("train/loss", loss)
         return loss
 
@@ -94,14 +99,14 @@ class SNNetModule(L.LightningModule):
                 self.log(f"val/acc1/{stitch.name}", score.acc1)
         self.log("val/acc1", sum(s.acc1 for s in scores) / len(scores), prog_bar=True)
 
-    def on_test_epoch_start(self) -> None:
-        self.test_metrics.reset()
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def test_step(self, batch: Batch | None, batch_idx: int) -> None:
+        if batch_idx < self.trainer.datamodule.evaluated_batches:
+            return  # counted before the run was killed
         self._score(batch, self.net.space, self.test_metrics)
 
     def on_test_epoch_end(self) -> None:
         self.scores = self.test_metrics.scores()
+        self.test_metrics.reset()
         self.mean_acc1 = sum(score.acc1 for score in self.scores) / len(self.scores)
         self.log("test/acc1", self.mean_acc1)
 

@@ -9,6 +9,7 @@ import torch
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.callbacks import InitialiseStitchingLayers, RememberOverrides
 from snnet_lightning.data import DigitsDataModule
+from snnet_lightning.data.order import Draw
 from snnet_lightning.errors import InputError
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
@@ -74,7 +75,7 @@ def test_before_the_first_step_by_least_squares_on_plain_training_images(fit):
     _, watch = fit(module, samples=1257)  # all of them, so that their order does not matter
     data = DigitsDataModule()
     data.setup()
-    images = torch.stack([image for image, _ in data.train_set])
+    images = torch.stack([data.train_set[Draw(index)][0] for index in range(1257)])
     initialise_by_least_squares(before, [images], 1257)
     layers = [key for key in watch.state if key.startswith("stitching_layers")]
     assert len(layers) == 2 * 5

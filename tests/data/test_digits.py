@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits
 from snnet_lightning.anchors.digits import MEAN, STD
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.data.digits import DigitsDataset
+from snnet_lightning.data.order import Draw
 from snnet_lightning.errors import InputError
 
 
@@ -42,22 +43,22 @@ def test_mean_and_std_are_those_of_the_training_images():
 
 def test_input_size_resizes_and_repeats_the_channel():
     small, large = DigitsDataset(train=False), DigitsDataset(train=False, input_size=(3, 32, 32))
-    image, label = large[5]
+    image, label = large[Draw(5)]
     assert image.shape == (3, 32, 32)
     assert torch.equal(image[0], image[1])
     assert torch.equal(image[0], image[2])
-    assert label == small[5][1]
+    assert label == small[Draw(5)][1]
     shrunk = image[0].reshape(8, 4, 8, 4).mean((1, 3))  # the same picture, seen from afar
-    correlation = torch.corrcoef(torch.stack([shrunk.flatten(), small[5][0].flatten()]))[0, 1]
+    correlation = torch.corrcoef(torch.stack([shrunk.flatten(), small[Draw(5)][0].flatten()]))[0, 1]
     assert correlation > 0.95
 
 
 def test_items_come_alone_as_in_a_batch():
     dataset = DigitsDataset(train=False)
-    batch = dataset.__getitems__([3, 1])
-    assert torch.equal(batch[0][0], dataset[3][0])
-    assert batch[1][1] == dataset[1][1]
-    torch.testing.assert_close(dataset[3][0], (dataset.images[3] - MEAN) / STD)
+    batch = dataset.__getitems__([Draw(3), Draw(1)])
+    assert torch.equal(batch[0][0], dataset[Draw(3)][0])
+    assert batch[1][1] == dataset[Draw(1)][1]
+    torch.testing.assert_close(dataset[Draw(3)][0], (dataset.images[3] - MEAN) / STD)
 
 
 def test_loaders():

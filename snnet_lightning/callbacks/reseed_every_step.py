@@ -1,0 +1,18 @@
+"""Random numbers of a step (dropout, drop path) as a function of (seed, step, process)."""
+
+import lightning as L
+import torch
+
+
+class ReseedEveryStep(L.Callback):
+    """Seeds PyTorch before every training batch, so that a resumed run draws what the uninterrupted one would have.
+
+    Args:
+        seed: seed of the run.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: object) -> None:
+        torch.manual_seed(hash((self.seed, trainer.fit_loop.total_batch_idx, trainer.global_rank)) % 2**63)

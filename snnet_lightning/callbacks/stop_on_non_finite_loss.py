@@ -1,0 +1,53 @@
+"""End a run whose loss is no number any more, before it can be saved."""
+
+from typing import Any
+
+import lightning as L
+import torch
+
+from snnet_lightning.errors import RunError
+from snnet_lightning.stitch.route import Stitch
+
+
+class StopOnNonFiniteLoss(L.Callback):
+    """Looks at the losses every ``trainer.log_every_n_steps`` batches and before every checkpoint is written.
+
+    Looking at each would make the device wait for each.
+
+    Raises:
+        RunError: a loss is NaN or infinite; names step, stitch and learning rates.
+    """
+
+    def __init__(self) -> None:
+        self.unseen: list[tuple[torch.Tensor, int, Stitch, dict[str, float]]] = []
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
+        self.rates = {group["name"]: group["lr"] for group in trainer.optimizers[0].param_groups}
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.fit_loop.total_batch_idx
+        self.unseen.append((outputs["loss"].detach(), step, pl_module.drawn, self.rates))
+        if (step + 1) % trainer.log_every_n_steps == 0:
+            self._look(trainer)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._look(trainer)
+
+    def _look(self, trainer: L.Trainer) -> None:
+        if not self.unseen:
+            return
+        losses = torch.stack([loss for loss, *_ in self.unseen])
+        finite = losses.isfinite().tolist()
+        # All processes stop together; one alone would leave the others waiting for it.
+        if trainer.strategy.reduce_boolean_decision(not all(finite), all=False):
+            first = finite.index(False) if not all(finite) else 0
+            loss, step, stitch, rates = self.unseen[first]
+            listed = ", ".join(f"{name} {rate:.3g}" for name, rate in rates.items())
+            on_this = "" if not all(finite) else " on another process"
+            raise RunError(
+                f"the loss is {loss.item()}{on_this} at batch {step}, stitch {stitch.name}, learning rates {listed}; "
+                "checkpoints hold the state before"
+            )
+        self.unseen.clear()

@@ -1,0 +1,198 @@
+"""ImageNet and its like: images of any timm reader, timm's augmentations, batches normalised on the device."""
+
+import logging
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from timm.data import Mixup, create_dataset, create_transform
+from timm.data.random_erasing import RandomErasing
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from snnet_lightning.data.anchor_preprocessing import preprocessing
+from snnet_lightning.data.image_files import check_class_folders, split_path
+from snnet_lightning.data.images import Batch, SeededImages, collate
+from snnet_lightning.data.reproducible import ReproducibleDataModule
+from snnet_lightning.data.streams import EvaluationStream, StreamLoader, TrainingStream
+from snnet_lightning.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+class ImageDataModule(ReproducibleDataModule):
+    """Serves class folders, tar files, or what else a timm reader reads.
+
+    Args:
+        root: folder with ``train/`` and ``val/`` (or ``train.tar`` and ``val.tar``), or what the reader wants.
+        input_size: (channels, height, width) that the anchors take.
+        anchors: timm names of the anchors, whose data configurations fill what is None below.
+        batch_size: images a training step (of one process).
+        num_workers: worker processes of each loader; None: by the number of cores.
+        seed: seed of order and augmentation.
+        reader: "" for folders and tar files, else as ``timm.data.create_dataset`` names it (``wds/``, ``hfds/name``).
+        train_split, val_split: names of the splits, for ``wds/`` patterns of shards.
+        class_map: timm's file of class names and indices; None: class folders in order.
+        num_classes: number of classes, where the reader cannot tell.
+        mean, std, interpolation, crop_pct: preprocessing; None: as the anchors agree.
+        augmentation: keyword arguments of timm's ``create_transform`` for training.
+        erasing: keyword arguments of timm's ``RandomErasing``, done on the device; None: none.
+        mixup: keyword arguments of timm's ``Mixup``, done on the device; None: none.
+        repeats: how often every training image comes in a row (repeated augmentation).
+        unreadable: ``skip`` files that cannot be decoded, with a warning that names them (in training the next image
+            takes the place, in evaluation the file is not counted), or ``refuse`` to go on.
+
+    Raises:
+        InputError: anything of this is missing or does not fit.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        input_size: tuple[int, int, int],
+        anchors: Sequence[str],
+        batch_size: int,
+        num_workers: int | None = None,
+        seed: int = 0,
+        reader: str = "",
+        train_split: str = "train",
+        val_split: str = "val",
+        class_map: str | None = None,
+        num_classes: int | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        interpolation: str | None = None,
+        crop_pct: float | None = None,
+        augmentation: Mapping[str, Any] | None = None,
+        erasing: Mapping[str, Any] | None = None,
+        mixup: Mapping[str, Any] | None = None,
+        repeats: int = 1,
+        unreadable: Literal["skip", "refuse"] = "skip",
+    ):
+        super().__init__(batch_size, num_workers, seed, repeats)
+        if unreadable not in ("skip", "refuse"):
+            raise InputError(f"data.unreadable={unreadable}: must be skip or refuse")
+        if mixup and batch_size % 2:
+            raise InputError(f"data.batch_size={batch_size}: must be even, since mixup pairs the images of a batch")
+        self.root, self.reader, self.splits, self.class_map = root, reader, (train_split, val_split), class_map
+        self.input_size = tuple(input_size)
+        said = {"mean": mean, "std": std, "interpolation": interpolation, "crop_pct": crop_pct}
+        self.preprocessing = preprocessing(anchors, said)
+        self.augmentation, self.erasing, self.mixup = augmentation or {}, erasing, mixup
+        self.unreadable, self.named = unreadable, set[str]()
+        self.said_classes = num_classes
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        return *super().identity, self.root, self.reader, self.splits[1], self.class_map, self.preprocessing
+
+    def setup(self, stage: str | None = None) -> None:
+        rank, world = self.share
+        train, test = (self._dataset(split, split == self.splits[0]) for split in self.splits)
+        self.num_classes = self._count_classes(train, test)
+        if isinstance(train, IterableDataset):
+            self.train_set = TrainingStream(train, self.seed, rank)
+            self.test_set = EvaluationStream(test, self.input_size, rank, world)
+        else:
+            self.train_set = SeededImages(train, self.input_size, training=True)
+            self.test_set = SeededImages(test, self.input_size, training=False)
+        self.check_batch_size()
+
+    def train_dataloader(self) -> DataLoader:
+        if isinstance(self.train_set, TrainingStream):
+            return self._loader(self.train_set, StreamLoader, batch_size=self.batch_size, drop_last=True)
+        return super().train_dataloader()
+
+    def initialisation_dataloader(self) -> DataLoader:
+        if isinstance(self.train_set, TrainingStream):
+            return self._loader(self.plain_train_set, batch_size=self.batch_size)
+        return super().initialisation_dataloader()
+
+    @property
+    def plain_train_set(self) -> Dataset:
+        plain = self._dataset(self.splits[0], training=False)
+        if isinstance(plain, IterableDataset):
+            return EvaluationStream(plain, self.input_size, 0, 1)
+        return SeededImages(plain, self.input_size, training=False)
+
+    def _evaluation_loader(self, done: int) -> DataLoader:
+        if isinstance(self.test_set, EvaluationStream):
+            return self._loader(self.test_set, batch_size=self.batch_size)
+        return super()._evaluation_loader(done)
+
+    def collate(self, items: list[Any]) -> Batch | None:
+        return collate(items) if items else None
+
+    def on_after_batch_transfer(self, batch: Batch | None, dataloader_idx: int) -> tuple[Tensor, Tensor] | None:
+        """Normalise, erase and mix on the device; targets become shares of classes (N, classes) where mixed."""
+        if batch is None:
+            return None
+        self._report(batch.unreadable)
+        mean, std = (
+            255 * torch.tensor(self.preprocessing[key], device=batch.images.device).view(-1, 1, 1)
+            for key in ("mean", "std")
+        )
+        images, targets = (batch.images - mean) / std, batch.labels
+        if batch.training:
+            random.seed(batch.seed)
+            np.random.seed(batch.seed)
+            torch.manual_seed(batch.seed)
+            if self.erasing:
+                images = RandomErasing(**self.erasing, device=images.device)(images)
+            if self.mixup:
+                # Labels are smoothed by the loss, mixed or not.
+                images, targets = Mixup(**self.mixup, label_smoothing=0, num_classes=self.num_classes)(images, targets)
+        return images, targets
+
+    def _report(self, unreadable: Sequence[str]) -> None:
+        if unreadable and self.unreadable == "refuse":
+            raise InputError(f"{unreadable[0]} cannot be read; data.unreadable=skip leaves such files out")
+        for name in set(unreadable) - self.named:
+            log.warning("left out, since it cannot be read: %s", name)
+            self.named.add(name)
+
+    def _dataset(self, split: str, training: bool) -> Dataset:
+        mode = "L" if self.input_size[0] == 1 else "RGB"
+        try:
+            if self.reader:
+                dataset = create_dataset(
+                    self.reader,
+                    root=self.root,
+                    split=split,
+                    is_training=training,
+                    class_map=self.class_map or "",
+                    batch_size=self.batch_size,
+                    seed=self.seed,
+                    input_img_mode=mode,
+                )
+            else:
+                paths = [split_path(self.root, split) for split in self.splits]
+                if not self.class_map:
+                    check_class_folders(*paths)
+                path = str(paths[self.splits.index(split)])
+                options = {"search_split": False, "class_map": self.class_map or "", "input_img_mode": mode}
+                dataset = create_dataset("", root=path, split=split, **options)
+        except (RuntimeError, AssertionError, ImportError, OSError, KeyError) as error:
+            where = f"data.reader={self.reader} " if self.reader else ""
+            raise InputError(f"{where}data.root={self.root}, split {split}: {error}") from error
+        dataset.transform = create_transform(
+            self.input_size,
+            is_training=training,
+            use_prefetcher=True,  # bytes; the rest is done on the device, for the whole batch
+            **self.preprocessing,
+            **(self.augmentation if training else {}),
+        )
+        return dataset
+
+    def _count_classes(self, train: Dataset, test: Dataset) -> int:
+        known = [getattr(dataset.reader, "class_to_idx", None) for dataset in (train, test)]
+        if all(known):
+            if known[0] != known[1]:
+                differ = sorted(set(known[0]) ^ set(known[1]))
+                raise InputError(f"data.root={self.root}: the classes of the splits differ: {', '.join(differ[:4])}")
+            return max(known[0].values()) + 1
+        if self.said_classes is None:
+            raise InputError(f"data.num_classes must be said: data.reader={self.reader} cannot tell the classes")
+        return self.said_classes

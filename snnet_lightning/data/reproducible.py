@@ -1,0 +1,105 @@
+"""What all DataModules share: loaders whose order depends on (seed, epoch, process) only."""
+
+import os
+from typing import Any
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from snnet_lightning.data.order import Draw, EvaluationBatches, TrainingOrder
+from snnet_lightning.data.resumable_loader import ResumableLoader
+from snnet_lightning.errors import InputError
+
+MOST_WORKERS = 8
+
+
+def default_workers(processes: int) -> int:
+    """Worker processes of a loader: the cores this process may use, shared among the training processes here."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(MOST_WORKERS, cores // max(1, processes)))
+
+
+class ReproducibleDataModule(L.LightningDataModule):
+    """Serves ``train_set`` and ``test_set``, which ``setup`` of a subclass makes; validation and test are the same.
+
+    Items are asked for by ``Draw``.
+
+    Args:
+        batch_size: images a training step (of one process); evaluation takes the same.
+        num_workers: worker processes of each loader; None: by the number of cores.
+        seed: seed of the order and of the augmentation.
+        repeats: how often every training image comes in a row (repeated augmentation).
+
+    Raises:
+        InputError: a batch larger than the share of a process.
+    """
+
+    train_set: Dataset
+    test_set: Dataset
+    input_size: tuple[int, int, int]
+    num_classes: int
+
+    def __init__(self, batch_size: int, num_workers: int | None, seed: int, repeats: int = 1):
+        super().__init__()
+        self.batch_size, self.num_workers, self.seed, self.repeats = batch_size, num_workers, seed, repeats
+        self.evaluated_batches = 0  # of the test set, by a run that was killed
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """This process and how many there are."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What decides which images stand in which test batch, and how they look."""
+        return type(self).__name__, self.input_size, self.batch_size, self.num_workers
+
+    def check_batch_size(self) -> None:
+        _, world = self.share
+        most = len(self.train_set) // world
+        if not 1 <= self.batch_size <= most:
+            each = f", {len(self.train_set)} over {world} processes" if world > 1 else ""
+            raise InputError(f"data.batch_size={self.batch_size}: must be 1 to {most}, the training images{each}")
+
+    def train_dataloader(self) -> DataLoader:
+        order = TrainingOrder(len(self.train_set), self.seed, *self.share, self.repeats)
+        return self._loader(self.train_set, ResumableLoader, batch_size=self.batch_size, sampler=order, drop_last=True)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._evaluation_loader(0)
+
+    def test_dataloader(self) -> DataLoader:
+        return self._evaluation_loader(self.evaluated_batches)
+
+    def initialisation_dataloader(self) -> DataLoader:
+        """Training images in random order, without augmentation, for the stitching layers' initialisation."""
+        order = torch.randperm(len(self.train_set), generator=torch.Generator().manual_seed(self.seed))
+        draws = [Draw(index) for index in order.tolist()]
+        return self._loader(self.plain_train_set, batch_size=self.batch_size, sampler=draws)
+
+    @property
+    def plain_train_set(self) -> Dataset:
+        """The training images without augmentation."""
+        return self.train_set
+
+    def _evaluation_loader(self, done: int) -> DataLoader:
+        batches = EvaluationBatches(len(self.test_set), self.batch_size, *self.share, done)
+        return self._loader(self.test_set, batch_sampler=batches)
+
+    def _loader(self, dataset: Dataset, kind: type[DataLoader] = DataLoader, **options: Any) -> DataLoader:
+        workers = self.num_workers
+        if workers is None:
+            workers = default_workers(self.trainer.num_devices if self.trainer else 1)
+        return kind(
+            dataset,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            collate_fn=self.collate,
+            **options,
+        )
+
+    def collate(self, items: list[Any]) -> Any:
+        """A batch of what the data set gives; None for a batch that was evaluated before."""
+        raise NotImplementedError
