@@ -7,6 +7,7 @@ import lightning as L
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
+from snnet_lightning.distillation import Distillation
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import Cost, stitch_costs
 from snnet_lightning.evaluation.metrics import StitchMetrics
@@ -33,6 +34,7 @@ class SNNetModule(L.LightningModule):
         optim: optimiser and schedule.
         label_smoothing: of the training loss.
         validation_stitches: how many stitches, spread evenly over the FLOPs range, to validate beside the anchors.
+        distillation: adds a teacher to the training loss.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class SNNetModule(L.LightningModule):
         optim: OptimizerRecipe,
         label_smoothing: float = 0.1,
         validation_stitches: int = 4,
+        distillation: Distillation | None = None,
     ):
         super().__init__()
         self.net = net
         self.sampler = sampler
         self.optim = optim
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.distillation = distillation
         self.validation_count = validation_stitches
         self.validation_metrics = StitchMetrics(len(self.validation_stitches))
         self.test_metrics = StitchMetrics(len(net.space))
@@ -81,10 +85,18 @@ class SNNetModule(L.LightningModule):
         if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
             raise InputError("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")
 
+    def on_fit_start(self) -> None:
+        """Get the teacher now, so that no copy made at setup holds one, and only if there is something to train."""
+        if self.distillation and 0 not in (self.trainer.max_epochs, self.trainer.max_steps):
+            self.distillation.start(self.net)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         images, classes = batch
         self.drawn = self.sampler.draw(self.net.space, self.trainer.fit_loop.total_batch_idx, self.global_rank)
-        loss = self.loss(self.net(images, self.drawn), classes)
+        logits = self.net(images, self.drawn)
+        loss = self.loss(logits, classes)
+        if self.distillation:
+            loss = self.distillation(loss, logits, images)
         self.log("train/loss", loss)
         return loss
 
