@@ -13,6 +13,7 @@ from snnet_lightning.evaluation.cost import Cost, stitch_costs
 from snnet_lightning.evaluation.metrics import StitchMetrics
 from snnet_lightning.network.prefix_tree import forward_all
 from snnet_lightning.network.snnet import SNNet
+from snnet_lightning.optim.adaptive_clipping import clip_adaptively
 from snnet_lightning.optim.recipe import OptimizerRecipe
 from snnet_lightning.stitch.route import Stitch, StitchSpace
 
@@ -129,13 +130,31 @@ class SNNetModule(L.LightningModule):
             metrics.update(place[stitch], logits, classes)
 
     def configure_optimizers(self) -> dict[str, Any]:
+        """The recipe's optimiser and schedule, for this run's steps and images per step.
+
+        Raises:
+            InputError: gradients are to be clipped in two ways at once, or the recipe's optimiser is unknown.
+        """
+        if self.optim.agc_clip_factor is not None and self.trainer.gradient_clip_val:
+            raise InputError(
+                "optim.agc_clip_factor and trainer.gradient_clip_val both clip gradients: set one of them to null"
+            )
         total = int(self.trainer.estimated_stepping_batches)
         per_epoch = max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
-        optimizer, schedule = self.optim.build(self.net, total, per_epoch)
+        images = self.trainer.datamodule.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
+        optimizer, schedule = self.optim.build(self.net, total, per_epoch, images)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"},
         }
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        if self.optim.agc_clip_factor is None:
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        else:
+            clip_adaptively(self.net, self.optim.agc_clip_factor)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         scheduler.step_update(num_updates=self.global_step)
