@@ -61,7 +61,7 @@ class DigitsDataset(Dataset):
         if (height, width) != (8, 8):
             images = F.interpolate(images, (height, width), mode="bicubic", antialias=True)
         images = ((images - MEAN) / STD).expand(-1, channels, -1, -1)
-        padding = torch.tensor([draw == PADDING for draw in draws])
+        padding = torch.tensor([draw == PADDING for draw in draws], dtype=torch.bool)
         return list(zip(images, self.classes[indices].masked_fill(padding, NOT_COUNTED), strict=True))
 
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from snnet_lightning.data import DigitsDataModule
+from snnet_lightning.data.order import Draw
 from snnet_lightning.distillation import HardDistillation, SoftDistillation
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.optim import OptimizerRecipe
@@ -130,7 +131,7 @@ def test_with_nothing_but_a_teacher_the_student_becomes_it(digits_net, make_trai
     base = timm.create_model("digits_base", pretrained=True).eval()
     data = DigitsDataModule()
     data.setup()
-    images = torch.stack([image for image, _ in data.train_set])
+    images = torch.stack([data.train_set[Draw(index)][0] for index in range(len(data.train_set))])
 
     class Always:
         def draw(self, space, step, rank):

@@ -1,0 +1,132 @@
+"""Runs that are killed, terminated or go astray: what is left, and how they go on."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+TRAIN = [
+    "train.py",
+    "trainer.max_epochs=4",
+    "trainer.check_val_every_n_epoch=2",
+    "callbacks.last_checkpoint.every_n_train_steps=7",
+    "callbacks.continue_evaluation.every_seconds=0",
+    "anchors.kwargs_each=[{drop_path_rate:0.1},{drop_path_rate:0.1},{}]",
+    "ckpt_path=last",
+]
+STEPS = 4 * 19
+
+
+def process(words, directory):
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return subprocess.Popen(
+        [sys.executable, *words, f"hydra.run.dir={directory}"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(words, directory):
+    run = process(words, directory)
+    out, err = run.communicate(timeout=300)
+    return run.returncode, out, err
+
+
+def wait_for(path, run, seconds=120):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert run.poll() is None, run.communicate()
+        assert time.monotonic() < end, f"{path} never came"
+        time.sleep(0.01)
+
+
+def kill(run):
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+
+
+def last(directory):
+    return torch.load(directory / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def assert_same(directory, reference):
+    state, expected = last(directory), last(reference)
+    assert state["global_step"] == expected["global_step"] == STEPS
+    differ = [key for key, value in expected["state_dict"].items() if not torch.equal(state["state_dict"][key], value)]
+    assert not differ
+    assert (directory / "stitches.jsonl").read_bytes() == (reference / "stitches.jsonl").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("reference")
+    status, _, err = finish(TRAIN, directory)
+    assert status == 0, err
+    return directory
+
+
+def test_a_run_killed_in_training_and_in_evaluation_ends_as_if_it_had_not_been(reference, tmp_path):
+    for wait in ("checkpoints/last.ckpt", "checkpoints/best.ckpt", "evaluation.0.part"):
+        run = process(TRAIN, tmp_path)
+        wait_for(tmp_path / wait, run)
+        kill(run)
+    kept = torch.load(tmp_path / "evaluation.0.part", weights_only=True)["batches"]
+    assert 0 < kept < 9
+    status, _, err = finish(TRAIN, tmp_path)
+    assert status == 0, err
+    assert_same(tmp_path, reference)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_kills_at_random_moments(reference, tmp_path, seed):
+    moments = random.Random(seed)
+    for _ in range(4):
+        run = process(TRAIN, tmp_path)
+        try:
+            run.communicate(timeout=moments.uniform(6, 16))
+        except subprocess.TimeoutExpired:
+            kill(run)
+    status, _, err = finish(TRAIN, tmp_path)
+    assert status == 0, err
+    assert_same(tmp_path, reference)
+
+
+def test_sigterm_saves_the_step_and_the_run_goes_on_from_it(reference, tmp_path):
+    words = [*TRAIN, "callbacks.last_checkpoint.every_n_train_steps=null"]
+    run = process(words, tmp_path)
+    wait_for(tmp_path / "checkpoints" / "last.ckpt", run)  # after the first epoch
+    run.send_signal(signal.SIGTERM)
+    run.communicate(timeout=60)
+    assert run.returncode != 0
+    assert 19 < last(tmp_path)["global_step"] < STEPS
+    assert not (tmp_path / "stitches.jsonl").exists()
+    status, _, err = finish(words, tmp_path)
+    assert status == 0, err
+    assert_same(tmp_path, reference)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(run_here, tmp_path):
+    options = ["trainer.max_epochs=3", "optim.lr=1e30", "optim.warmup_epochs=1.3", "optim.warmup_lr=0"]
+    run = run_here("train.py", *options, "callbacks.initialise.method=random", directory=tmp_path)
+    assert run.status == 1
+    line = run.err.splitlines()[-1]
+    assert line.startswith("error: the loss is ")
+    assert "batch" in line
+    assert "stitch digits_" in line
+    assert "anchors_decay" in line
+    for path in tmp_path.rglob("*.ckpt"):
+        state = torch.load(path, weights_only=True)["state_dict"]
+        assert all(value.isfinite().all() for value in state.values() if value.is_floating_point())
