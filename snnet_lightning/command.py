@@ -43,7 +43,9 @@ def run(main: Callable[[], Any]) -> None:
     os.environ[OUR_CHOICE] = "1"
     try:
         main()
-    except (RunError, HydraException, OmegaConfBaseException) as error:
+    except Exception as error:
+        if not told_in_one_line(error):
+            raise
         stop(error)
 
 
@@ -63,8 +65,8 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
             with written_atomically(path) as unfinished:
                 OmegaConf.save(cfg, unfinished)
             return task(cfg)
-        except (RunError, HydraException, OmegaConfBaseException) as error:
-            if hydra.mode == RunMode.MULTIRUN or wants_traceback():
+        except Exception as error:
+            if hydra.mode == RunMode.MULTIRUN or wants_traceback() or not told_in_one_line(error):
                 raise  # a sweep has to see that this job failed
             stop(error)
 
@@ -74,6 +76,16 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
 def wants_traceback() -> bool:
     """Whether the user, and not ``run`` in this process or the one that started it, asked Hydra for tracebacks."""
     return os.environ.get(SHOW_TRACEBACK) == "1" and OUR_CHOICE not in os.environ
+
+
+def told_in_one_line(error: BaseException) -> bool:
+    """Whether the user can put it right, so that the message is enough."""
+    return isinstance(error, RunError | HydraException | OmegaConfBaseException) or is_misconfiguration(error)
+
+
+def is_misconfiguration(error: BaseException) -> bool:
+    """Whether Lightning refuses the Trainer's arguments; told by name, for importing Lightning takes seconds."""
+    return type(error).__name__ == "MisconfigurationException"
 
 
 def stop(error: BaseException) -> NoReturn:
@@ -87,6 +99,8 @@ def explain(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, RunError):
             return " ".join(str(cause).split())
+        if is_misconfiguration(cause):
+            return f"trainer: {' '.join(str(cause).split())}"
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")

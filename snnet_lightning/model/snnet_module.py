@@ -1,7 +1,7 @@
 """Training and evaluation of an SN-Net as a LightningModule."""
 
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import lightning as L
 from lightning.pytorch.strategies import DDPStrategy
@@ -78,13 +78,19 @@ class SNNetModule(L.LightningModule):
         classes, heads = self.trainer.datamodule.num_classes, {anchor.num_classes for anchor in self.net.anchors}
         if heads != {classes}:
             found = ", ".join(map(str, sorted(heads)))
-            raise InputError(
+            self._refuse(
                 f"the data has {classes} classes, but the anchors' heads have {found}: "
                 f"anchors.num_classes={classes} makes heads for them"
             )
         strategy = self.trainer.strategy
         if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
-            raise InputError("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")
+            self._refuse("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")
+
+    def _refuse(self, why: str) -> NoReturn:
+        """All processes end; the first one says why."""
+        if self.trainer.is_global_zero:
+            raise InputError(why)
+        raise SystemExit(1)
 
     def on_fit_start(self) -> None:
         """Get the teacher now, so that no copy made at setup holds one, and only if there is something to train."""
@@ -139,6 +145,7 @@ class SNNetModule(L.LightningModule):
             raise InputError(
                 "optim.agc_clip_factor and trainer.gradient_clip_val both clip gradients: set one of them to null"
             )
+        self.trainer.fit_loop.setup_data()  # so that the batches of an epoch are known with max_steps alone too
         total = int(self.trainer.estimated_stepping_batches)
         per_epoch = max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
         images = self.trainer.datamodule.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches

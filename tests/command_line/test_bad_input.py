@@ -53,6 +53,18 @@ def test_anchors_of_unequal_depth(run_here, tmp_path):
     assert_refused(run_here("train.py", *overrides, directory=tmp_path), says)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ("trainer.accelerator=cpu trainer.devices=0", r"^error: trainer: .*devices=0.*cpu"),
+        ("trainer.accelerator=gpu trainer.devices=99", r"^error: trainer: .*gpu"),
+        ("trainer.accelerator=cpu trainer.limit_train_batches=0.0001", r"^error: trainer: .*limit_train_batches"),
+    ],
+)
+def test_what_the_trainer_refuses(run_here, tmp_path, overrides, says):
+    assert_refused(run_here("train.py", *overrides.split(), directory=tmp_path), says)
+
+
 def missing(path: Path) -> str:
     return "no such file"
 

@@ -1,0 +1,36 @@
+"""strategy=ddp from the command line: one result, the same as one process finds for the checkpoint."""
+
+import json
+
+import pytest
+
+TWO = ["trainer.accelerator=cpu", "trainer.devices=2"]
+SHORT = ["trainer.max_epochs=1", "trainer.limit_train_batches=4", "trainer.check_val_every_n_epoch=1"]
+
+
+def rows(directory):
+    return [json.loads(line) for line in (directory / "stitches.jsonl").read_text().splitlines()]
+
+
+def test_training_and_its_checkpoint_in_one_process(start, run_here, tmp_path):
+    run = start("train.py", "strategy=ddp", *TWO, *SHORT, directory=tmp_path / "two")
+    assert run.status == 0, run.err
+    (path,) = tmp_path.rglob("stitches.jsonl")
+    assert path.parent == run.directory
+    found = rows(run.directory)
+    assert [row["id"] for row in found] == list(range(35))
+    assert {row["images"] for row in found} == {540}
+    (checkpoint,) = tmp_path.rglob("last.ckpt")
+    alone = run_here("evaluate.py", f"ckpt_path={checkpoint}", directory=tmp_path / "one")
+    assert alone.status == 0, alone.err
+    for mine, theirs in zip(found, rows(alone.directory), strict=True):
+        assert mine.pop("loss") == pytest.approx(theirs.pop("loss"), rel=1e-6)
+        assert mine == theirs
+
+
+def test_several_processes_without_ddp_are_refused(start, tmp_path):
+    run = start("train.py", *TWO, directory=tmp_path)
+    assert run.status == 1
+    (line,) = [line for line in run.err.splitlines() if "error" in line]
+    assert line.startswith("error: several processes need strategy=ddp")
+    assert not {"stitches.jsonl", "last.ckpt"} & run.written()

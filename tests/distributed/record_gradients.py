@@ -1,0 +1,73 @@
+"""Started by a test: a few DDP steps of an SN-Net in two processes, every process noting what its steps did."""
+
+import sys
+from pathlib import Path
+
+import lightning as L
+import torch
+
+from snnet_lightning.anchors import create_anchors
+from snnet_lightning.data import DigitsDataModule
+from snnet_lightning.model import SNNetModule
+from snnet_lightning.network import SNNet
+from snnet_lightning.optim import OptimizerRecipe
+from snnet_lightning.sampler import UniformSampler
+from snnet_lightning.stitch import PairedSpace
+
+SEED, STEPS, BATCH = 5, 5, 16
+
+
+def make_net() -> SNNet:
+    torch.manual_seed(0)
+    return SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
+
+
+class Record(L.Callback):
+    """Weights before and after every step, and the gradients that the optimiser saw."""
+
+    def __init__(self):
+        self.before, self.gradients, self.after = [], [], []
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        self.before.append(copy_of(module.net.state_dict()))
+
+    def on_after_backward(self, trainer, module):
+        self.gradients.append(copy_of({name: p.grad for name, p in module.net.named_parameters()}))
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        self.after.append(copy_of(module.net.state_dict()))
+
+
+def copy_of(tensors):
+    return {name: None if tensor is None else tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+def train(per_rank: bool, directory: Path) -> None:
+    recipe = OptimizerRecipe("adamw", lr=1e-2, weight_decay=0.1, warmup_epochs=0)
+    module = SNNetModule(make_net(), UniformSampler(SEED, per_rank), recipe)
+    record = Record()
+    trainer = L.Trainer(
+        accelerator="cpu",
+        devices=2,
+        strategy="ddp_find_unused_parameters_true",
+        use_distributed_sampler=False,
+        max_epochs=1,
+        limit_train_batches=STEPS,
+        limit_val_batches=0,
+        callbacks=[record],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=directory,
+    )
+    trainer.fit(module, datamodule=DigitsDataModule(batch_size=BATCH, seed=SEED))
+    name = "per_rank" if per_rank else "shared"
+    steps = {"before": record.before, "gradients": record.gradients, "after": record.after}
+    torch.save(steps, directory / f"{name}.{trainer.global_rank}.pt")
+    trainer.strategy.barrier()
+
+
+if __name__ == "__main__":
+    for per_rank in (True, False):
+        train(per_rank, Path(sys.argv[1]))

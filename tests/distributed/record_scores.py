@@ -1,0 +1,103 @@
+"""Started by a test: two processes validate and test over a number of images that does not divide evenly."""
+
+import sys
+from pathlib import Path
+
+import lightning as L
+import torch
+
+from snnet_lightning.anchors import create_anchors
+from snnet_lightning.data import DigitsDataModule
+from snnet_lightning.model import SNNetModule
+from snnet_lightning.network import SNNet
+from snnet_lightning.optim import OptimizerRecipe
+from snnet_lightning.sampler import UniformSampler
+from snnet_lightning.stitch import FittingSpace, PairedSpace
+
+IMAGES = 101
+RECIPE = OptimizerRecipe("adamw", lr=1e-2, warmup_epochs=0)
+
+
+class OddDigits(DigitsDataModule):
+    """As many test images of the digits as no two processes share evenly."""
+
+    def setup(self, stage: str | None = None) -> None:
+        super().setup(stage)
+        self.test_set.images = self.test_set.images[:IMAGES]
+        self.test_set.classes = self.test_set.classes[:IMAGES]
+
+
+def make_transformers() -> SNNet:
+    torch.manual_seed(0)
+    return SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace()).eval()
+
+
+def make_convolutions() -> SNNet:
+    """Its batch normalisation keeps statistics of what each process saw."""
+    torch.manual_seed(0)
+    anchors = create_anchors(["test_resnet", "test_resnet"], (3, 32, 32), 10, "random", {"layers": [2, 2, 1, 1]})
+    return SNNet(anchors, FittingSpace())
+
+
+class RecordValidation(L.Callback):
+    """Keeps the scores of the last validation, and the weights that the first process had then."""
+
+    def on_validation_epoch_end(self, trainer, module):
+        self.scores = rows(module.validation_metrics.scores())
+        self.weights = {name: tensor.clone() for name, tensor in module.net.state_dict().items()}
+
+
+def rows(scores):
+    return [[score.acc1, score.acc5, score.loss, score.images] for score in scores]
+
+
+def make_trainer(*callbacks: L.Callback, **options) -> L.Trainer:
+    return L.Trainer(
+        accelerator="cpu",
+        devices=2,
+        strategy="ddp_find_unused_parameters_true",
+        use_distributed_sampler=False,
+        max_epochs=1,
+        limit_train_batches=3,
+        num_sanity_val_steps=0,
+        callbacks=list(callbacks),
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **options,
+    )
+
+
+def evaluate_without_training() -> dict:
+    module = SNNetModule(make_transformers(), UniformSampler(1), RECIPE)
+    record = RecordValidation()
+    trainer = make_trainer(record)
+    trainer.validate(module, datamodule=OddDigits(batch_size=16), verbose=False)
+    trainer.test(module, datamodule=OddDigits(batch_size=16), verbose=False)
+    return {"validate": record.scores, "test": rows(module.scores)}
+
+
+def evaluate_after_training() -> dict:
+    """Validation within fit, then further steps without, then the test as train.py runs it."""
+    module = SNNetModule(make_convolutions().train(), UniformSampler(1), RECIPE)
+    record = RecordValidation()
+    make_trainer(record).fit(module, datamodule=OddDigits((3, 32, 32), batch_size=16))
+    trainer = make_trainer(limit_val_batches=0)
+    data = OddDigits((3, 32, 32), batch_size=16)
+    trainer.fit(module, datamodule=data)
+    weights = {name: tensor.clone() for name, tensor in module.net.state_dict().items()}
+    trainer.test(module, datamodule=data, verbose=False)
+    return {
+        "validate": record.scores,
+        "validate_weights": record.weights,
+        "test": rows(module.scores),
+        "test_weights": weights,
+    }
+
+
+if __name__ == "__main__":
+    found = {"untrained": evaluate_without_training(), "trained": evaluate_after_training()}
+    if torch.distributed.get_rank() == 0:
+        torch.save(found, Path(sys.argv[1]) / "scores.pt")
+    torch.distributed.barrier()
