@@ -21,6 +21,8 @@ from snnet_lightning.errors import InputError
 
 log = logging.getLogger(__name__)
 
+READERS = ("wds/", "hfds/", "hfids/", "tfds/")  # timm takes any other name for that of a folder
+
 
 class ImageDataModule(ReproducibleDataModule):
     """Serves class folders, tar files, or what else a timm reader reads.
@@ -155,6 +157,8 @@ class ImageDataModule(ReproducibleDataModule):
 
     def _dataset(self, split: str, training: bool) -> Dataset:
         mode = "L" if self.input_size[0] == 1 else "RGB"
+        if self.reader and not self.reader.lower().startswith(READERS):
+            raise InputError(f"data.reader={self.reader}: must be empty or begin with one of {', '.join(READERS)}")
         try:
             if self.reader:
                 dataset = create_dataset(
@@ -187,7 +191,7 @@ class ImageDataModule(ReproducibleDataModule):
         return dataset
 
     def _count_classes(self, train: Dataset, test: Dataset) -> int:
-        known = [getattr(dataset.reader, "class_to_idx", None) for dataset in (train, test)]
+        known = [_class_indices(dataset.reader) for dataset in (train, test)]
         if all(known):
             if known[0] != known[1]:
                 differ = sorted(set(known[0]) ^ set(known[1]))
@@ -196,3 +200,8 @@ class ImageDataModule(ReproducibleDataModule):
         if self.said_classes is None:
             raise InputError(f"data.num_classes must be said: data.reader={self.reader} cannot tell the classes")
         return self.said_classes
+
+
+def _class_indices(reader: Any) -> dict[str, int] | None:
+    """Names and indices of the classes, where a timm reader knows them; the tar reader has a name of its own."""
+    return getattr(reader, "class_to_idx", None) or getattr(reader, "class_name_to_idx", None)
