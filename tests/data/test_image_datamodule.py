@@ -92,11 +92,9 @@ def test_a_file_that_cannot_be_read_is_named_and_skipped(make_data, imagenet_tre
 def test_a_file_that_cannot_be_read_is_refused(make_data, make_trainer, tiny_module, split, workers):
     data = make_data(num_workers=workers, unreadable="refuse", batch_size=3)
     trainer = make_trainer(max_epochs=1, limit_val_batches=0, num_sanity_val_steps=0)
+    run = trainer.fit if split == "train" else trainer.test
     with pytest.raises(InputError, match=rf"{split}/bee/corrupt_2\.jpg .*cannot be read; data\.unreadable=skip"):
-        if split == "train":
-            trainer.fit(tiny_module, datamodule=data)
-        else:
-            trainer.test(tiny_module, datamodule=data, verbose=False)
+        run(tiny_module, datamodule=data)
 
 
 def test_mixup_is_timms_formula(make_data):
