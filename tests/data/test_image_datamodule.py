@@ -149,6 +149,13 @@ def test_evaluation_is_neither_erased_nor_mixed(make_data):
             assert torch.equal(targets, labels)
 
 
+def test_one_split_for_both_is_evaluated_without_augmentation(make_data):
+    data = make_data(val_split="train", augmentation=RAND_AUGMENT)
+    for batch, expected in zip(data.test_dataloader(), make_data(val_split="train").test_dataloader(), strict=True):
+        assert not batch.training
+        assert torch.equal(batch.images, expected.images)
+
+
 def test_repeated_augmentation(make_data):
     data = make_data(repeats=3, batch_size=6, augmentation=RAND_AUGMENT)
     plain = make_data(batch_size=6)
