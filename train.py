@@ -19,7 +19,7 @@ def main(cfg: DictConfig) -> float:
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = instantiate(cfg.data)
     net = instantiate(cfg.net)
-    ckpt_path = resolve_last(cfg.ckpt_path, cfg.callbacks.last_checkpoint.dirpath)
+    ckpt_path = resolve_last(cfg.ckpt_path, cfg.callbacks.last_checkpoint.directory)
     require_resumable(net, ckpt_path)
     model = instantiate(cfg.model)(net)
     trainer = instantiate(

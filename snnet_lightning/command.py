@@ -96,6 +96,9 @@ def explain(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if "Could not override '" in text:
         key = text.split("Could not override '")[1].split("'")[0]
+        group, choices = key.split(".")[0], _choices_of_optional(key.split(".")[0])
+        if choices:
+            return f"the configuration has no key {key!r}; what {group} has, it has by {group}={' or '.join(choices)}"
         close = get_close_matches(key, _known_keys(), n=3, cutoff=0.5)
         return f"the configuration has no key {key!r}; " + (
             f"did you mean {' or '.join(close)}?" if close else "--cfg job lists them all"
@@ -103,6 +106,11 @@ def explain(error: BaseException) -> str:
     if text.startswith("Error merging override") and error.__cause__:
         text += f": {' '.join(str(error.__cause__).split())}"
     return text
+
+
+def _choices_of_optional(group: str) -> list[str]:
+    """The choices of a configuration group that is nothing unless chosen; none for any other word."""
+    return [] if group in _known_keys() else sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def _known_keys() -> list[str]:

@@ -1,24 +1,17 @@
 """From a configuration to anchors: timm names, keyword arguments, and where the weights come from."""
 
-import logging
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
-import timm
 import torch
 
-from snnet_lightning.anchors import digits  # noqa: F401  (registers the digits family with timm)
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.anchors.families import adapter_for
-from snnet_lightning.anchors.weights import load_weights
+from snnet_lightning.anchors.timm_model import PRETRAINED, Options, create_model, require_known
 from snnet_lightning.errors import InputError
 
-log = logging.getLogger(__name__)
-
-PRETRAINED = "pretrained"  # what timm has published for the model
-RANDOM = "random"
+OPTIONS = Options("anchors.names", "anchors.weights", "anchors.kwargs")
 CHECKPOINT = "checkpoint"  # nothing is loaded here, since a checkpoint of the whole SN-Net follows
 
 
@@ -65,39 +58,13 @@ def create_anchor(
     kwargs: Mapping[str, Any],
 ) -> Anchor:
     """Make one anchor; arguments and errors as of ``create_anchors``."""
-    if not timm.is_model(timm_name):
-        close = get_close_matches(timm_name.split(".")[0], timm.list_models(), n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
-        raise InputError(f"anchors.names: timm has no model {timm_name!r}; {hint}")
-    architecture, _, tag = timm_name.partition(".")
-    tags = [name.partition(".")[2] for name in timm.list_models(f"{architecture}.*", include_tags=True)]
-    if tag and tag not in tags:
-        raise InputError(
-            f"anchors.names: timm's {architecture!r} has no pretrained tag {tag!r}; it has {', '.join(tags) or 'none'}"
-        )
-    arguments = {**_size_argument(timm_name, input_size), **kwargs}
-    create = partial(timm.create_model, timm_name, num_classes=num_classes, in_chans=input_size[0], **arguments)
-    try:
-        if weights == PRETRAINED:
-            with torch.device("meta"):  # costs next to nothing, so that nothing is downloaded for a model to be refused
-                adapter_for(create(), timm_name)
-        model = create(pretrained=weights == PRETRAINED)
-    except (TypeError, AssertionError) as error:  # a keyword that the model's class does not have, or a wrong value
-        raise InputError(f"anchors.kwargs of {timm_name}: {error}") from error
-    except (OSError, RuntimeError) as error:
-        if weights != PRETRAINED:
-            raise
-        reason = " ".join(line.strip() for line in str(error).strip().splitlines()[:2]) or type(error).__name__
-        raise InputError(
-            f"{timm_name}: its pretrained weights could not be had, or do not fit anchors.kwargs ({reason}); "
-            "give a local file or anchors.weights=random"
-        ) from error
-    adapter = adapter_for(model, timm_name)
-    if weights == RANDOM:
-        log.warning("%s has random weights: its accuracy is chance until it is trained", timm_name)
-    elif weights not in (PRETRAINED, CHECKPOINT):
-        load_weights(model, weights)
-    return adapter(name, model, input_size)
+    require_known(timm_name, OPTIONS)
+    make = partial(create_model, timm_name, input_size, num_classes, kwargs=kwargs, options=OPTIONS)
+    if weights == PRETRAINED:
+        with torch.device("meta"):  # costs next to nothing, so that nothing is downloaded for a model to be refused
+            adapter_for(make(weights=None), timm_name)
+    model = make(weights=None if weights == CHECKPOINT else weights)
+    return adapter_for(model, timm_name)(name, model, input_size)
 
 
 def short_names(timm_names: Sequence[str]) -> list[str]:
@@ -108,11 +75,3 @@ def short_names(timm_names: Sequence[str]) -> list[str]:
     if len(set(timm_names)) == len(timm_names):
         return list(timm_names)
     return [f"{name}#{i}" for i, name in enumerate(timm_names)]
-
-
-def _size_argument(timm_name: str, input_size: tuple[int, int, int]) -> dict[str, Any]:
-    """``img_size`` for a model that is built for one image size, where that is not the one it will get."""
-    known = timm.get_pretrained_cfg(timm_name, allow_unregistered=True)
-    if known is None or not known.fixed_input_size or tuple(known.input_size) == tuple(input_size):
-        return {}
-    return {"img_size": tuple(input_size[1:])}

@@ -1,4 +1,4 @@
-"""Weights of one anchor from a local file, loaded safely, and checked."""
+"""Weights of one timm model from a local file, loaded safely, and checked."""
 
 import pickle
 import sys
@@ -14,14 +14,16 @@ from torch import Tensor, nn
 from snnet_lightning.errors import InputError
 
 
-def load_weights(model: nn.Module, path: str) -> None:
+def load_weights(model: nn.Module, path: str, option: str = "anchors.weights") -> None:
     """Load a ``.pth`` or ``.safetensors`` file into a timm model, converting old names as timm does.
+
+    ``option`` is what the user gave the path by.
 
     Raises:
         InputError: no such file, an unreadable one, or one whose keys or shapes differ (the differences are listed).
     """
     if not Path(path).is_file():
-        raise InputError(f"anchors.weights: no file {path!r} (nor is it one of pretrained, random)")
+        raise InputError(f"{option}: no file {path!r} (nor is it one of pretrained, random)")
     try:
         state = load_state_dict(path, weights_only=True)
     except (pickle.UnpicklingError, SafetensorError) as error:

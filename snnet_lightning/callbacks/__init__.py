@@ -2,18 +2,18 @@
 
 from snnet_lightning.callbacks.continue_evaluation import ContinueEvaluation
 from snnet_lightning.callbacks.initialise_stitching_layers import InitialiseStitchingLayers
+from snnet_lightning.callbacks.last_checkpoint import LastCheckpoint
 from snnet_lightning.callbacks.remember_overrides import RememberOverrides
 from snnet_lightning.callbacks.reseed_every_step import ReseedEveryStep
-from snnet_lightning.callbacks.save_on_sigterm import SaveOnSigterm
 from snnet_lightning.callbacks.stop_on_non_finite_loss import StopOnNonFiniteLoss
 from snnet_lightning.callbacks.write_results import WriteResults
 
 __all__ = [
     "ContinueEvaluation",
     "InitialiseStitchingLayers",
+    "LastCheckpoint",
     "RememberOverrides",
     "ReseedEveryStep",
-    "SaveOnSigterm",
     "StopOnNonFiniteLoss",
     "WriteResults",
 ]

@@ -43,6 +43,8 @@ class ReproducibleDataModule(L.LightningDataModule):
     def __init__(self, batch_size: int, num_workers: int | None, seed: int, repeats: int = 1):
         super().__init__()
         self.batch_size, self.num_workers, self.seed, self.repeats = batch_size, num_workers, seed, repeats
+        self.train_loader: ResumableLoader | None = None
+        self.resumed: dict[str, int] = {}  # where the training data of a resumed run go on
         self.evaluated_batches = 0  # of the test set, by a run that was killed
 
     @property
@@ -64,7 +66,18 @@ class ReproducibleDataModule(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         order = TrainingOrder(len(self.train_set), self.seed, *self.share, self.repeats)
-        return self._loader(self.train_set, ResumableLoader, batch_size=self.batch_size, sampler=order, drop_last=True)
+        options = {"batch_size": self.batch_size, "sampler": order, "drop_last": True}
+        self.train_loader = self._loader(self.train_set, ResumableLoader, **options)
+        if self.resumed:
+            self.train_loader.load_state_dict(self.resumed)
+        return self.train_loader
+
+    # Lightning restores the state of a loader itself too, but not of one that the schedule's length was asked of.
+    def state_dict(self) -> dict[str, int]:
+        return self.train_loader.state_dict() if self.train_loader else {}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.resumed = state
 
     def val_dataloader(self) -> DataLoader:
         return self._evaluation_loader(0)

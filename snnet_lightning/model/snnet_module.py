@@ -7,11 +7,13 @@ import lightning as L
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
+from snnet_lightning.distillation import Distillation
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import Cost, stitch_costs
 from snnet_lightning.evaluation.metrics import StitchMetrics
 from snnet_lightning.network.prefix_tree import forward_all
 from snnet_lightning.network.snnet import SNNet
+from snnet_lightning.optim.adaptive_clipping import clip_adaptively
 from snnet_lightning.optim.recipe import OptimizerRecipe
 from snnet_lightning.stitch.route import Stitch, StitchSpace
 
@@ -33,6 +35,7 @@ class SNNetModule(L.LightningModule):
         optim: optimiser and schedule.
         label_smoothing: of the training loss.
         validation_stitches: how many stitches, spread evenly over the FLOPs range, to validate beside the anchors.
+        distillation: adds a teacher to the training loss.
     """
 
     def __init__(
@@ -42,12 +45,14 @@ class SNNetModule(L.LightningModule):
         optim: OptimizerRecipe,
         label_smoothing: float = 0.1,
         validation_stitches: int = 4,
+        distillation: Distillation | None = None,
     ):
         super().__init__()
         self.net = net
         self.sampler = sampler
         self.optim = optim
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.distillation = distillation
         self.validation_count = validation_stitches
         self.validation_metrics = StitchMetrics(len(self.validation_stitches))
         self.test_metrics = StitchMetrics(len(net.space))
@@ -81,10 +86,18 @@ class SNNetModule(L.LightningModule):
         if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
             raise InputError("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")
 
+    def on_fit_start(self) -> None:
+        """Get the teacher now, so that no copy made at setup holds one, and only if there is something to train."""
+        if self.distillation and 0 not in (self.trainer.max_epochs, self.trainer.max_steps):
+            self.distillation.start(self.net)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         images, classes = batch
         self.drawn = self.sampler.draw(self.net.space, self.trainer.fit_loop.total_batch_idx, self.global_rank)
-        loss = self.loss(self.net(images, self.drawn), classes)
+        logits = self.net(images, self.drawn)
+        loss = self.loss(logits, classes)
+        if self.distillation:
+            loss = self.distillation(loss, logits, images)
         self.log("train/loss", loss)
         return loss
 
@@ -117,13 +130,31 @@ class SNNetModule(L.LightningModule):
             metrics.update(place[stitch], logits, classes)
 
     def configure_optimizers(self) -> dict[str, Any]:
+        """The recipe's optimiser and schedule, for this run's steps and images per step.
+
+        Raises:
+            InputError: gradients are to be clipped in two ways at once, or the recipe's optimiser is unknown.
+        """
+        if self.optim.agc_clip_factor is not None and self.trainer.gradient_clip_val:
+            raise InputError(
+                "optim.agc_clip_factor and trainer.gradient_clip_val both clip gradients: set one of them to null"
+            )
         total = int(self.trainer.estimated_stepping_batches)
         per_epoch = max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
-        optimizer, schedule = self.optim.build(self.net, total, per_epoch)
+        images = self.trainer.datamodule.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
+        optimizer, schedule = self.optim.build(self.net, total, per_epoch, images)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"},
         }
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        if self.optim.agc_clip_factor is None:
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        else:
+            clip_adaptively(self.net, self.optim.agc_clip_factor)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         scheduler.step_update(num_updates=self.global_step)

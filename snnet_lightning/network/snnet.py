@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Activation, Anchor
 from snnet_lightning.errors import InputError
+from snnet_lightning.network.checkpointed import run_checkpointed
 from snnet_lightning.network.stitching_layer import StitchingLayer
-from snnet_lightning.stitch.route import Depths, Layer, Part, Stitch, StitchSpace, anchor_route
+from snnet_lightning.stitch.route import Block, Depths, Layer, Part, Stitch, StitchSpace, anchor_route
 
 SpaceRule = Callable[[Sequence[str], Sequence[Depths], Sequence[Depths]], StitchSpace]
 
@@ -20,13 +22,21 @@ class SNNet(nn.Module):
         anchors: the anchors, in order of complexity.
         space: makes the stitch space from the anchors' names, blocks per stage, and tokens or pixels per stage.
         low_rank: rank of the trained term of every stitching layer (SN-Netv2), or None for plain ones.
+        activation_checkpointing: in training, blocks run again in the backward pass and keep no activations for it.
 
     Raises:
         InputError: the space does not fit the anchors.
     """
 
-    def __init__(self, anchors: Sequence[Anchor], space: SpaceRule, low_rank: int | None = None):
+    def __init__(
+        self,
+        anchors: Sequence[Anchor],
+        space: SpaceRule,
+        low_rank: int | None = None,
+        activation_checkpointing: bool = False,
+    ):
         super().__init__()
+        self.activation_checkpointing = activation_checkpointing
         self.anchors = nn.ModuleList(anchors)
         self.space = space(*zip(*((a.name, a.depths, a.grids) for a in anchors), strict=True))
         self.selected = self.space.anchors[-1]
@@ -55,7 +65,10 @@ class SNNet(nn.Module):
         """Run one part of a route."""
         if isinstance(part, Layer):
             return self.stitching_layers[module_key(part)](x)
-        return self.anchors[part.anchor].run(part, x)
+        anchor = self.anchors[part.anchor]
+        if self.activation_checkpointing and isinstance(part, Block) and self.training and torch.is_grad_enabled():
+            return run_checkpointed(anchor, part, x)
+        return anchor.run(part, x)
 
     def activation_after(self, part: Part) -> Activation:
         """Layout and shape of what an anchor's ``part`` gives."""

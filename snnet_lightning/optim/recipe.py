@@ -1,5 +1,7 @@
 """Optimiser with warm-up and cosine decay per step, both timm's."""
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +12,10 @@ from torch.optim import Optimizer
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.optim.groups import parameter_groups
+
+log = logging.getLogger(__name__)
+
+RATES = ("lr", "warmup_lr", "min_lr")
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,14 @@ class OptimizerRecipe:
         warmup_epochs: epochs of linear warm-up, counted in the run's length; may be a fraction.
         warmup_lr: learning rate at the first step.
         min_lr: learning rate at the end of the cosine.
+        lr_base_batch: images per optimiser step that the rates are meant for; those in ``scaled_rates`` are multiplied
+            by the run's own number over this one. None takes all rates as they are.
+        scaled_rates: some of lr, warmup_lr and min_lr.
+        agc_clip_factor: gradients are clipped adaptively at this factor; see ``clip_adaptively``. None: they are not.
         opt_kwargs: further keyword arguments of the optimiser (``betas``, ``momentum``, ...).
+
+    Raises:
+        InputError: an option that cannot be.
     """
 
     opt: str
@@ -35,27 +48,52 @@ class OptimizerRecipe:
     warmup_epochs: float = 5
     warmup_lr: float = 1e-7
     min_lr: float = 1e-6
+    lr_base_batch: int | None = None
+    scaled_rates: Sequence[str] = ("lr",)
+    agc_clip_factor: float | None = None
     opt_kwargs: dict[str, Any] = field(default_factory=dict)
 
-    def build(self, net: SNNet, total_steps: int, steps_per_epoch: int) -> tuple[Optimizer, CosineLRScheduler]:
-        """The optimiser, and the schedule over ``total_steps`` optimiser steps.
+    def __post_init__(self):
+        unknown = [name for name in self.scaled_rates if name not in RATES]
+        if isinstance(self.scaled_rates, str) or unknown:
+            raise InputError(f"optim.scaled_rates={self.scaled_rates}: must be a list of some of {', '.join(RATES)}")
+        if self.lr_base_batch is not None and self.lr_base_batch < 1:
+            raise InputError(f"optim.lr_base_batch={self.lr_base_batch}: must be at least 1 image, or null")
+        if self.agc_clip_factor is not None and self.agc_clip_factor <= 0:
+            raise InputError(f"optim.agc_clip_factor={self.agc_clip_factor}: must be above 0, or null")
+
+    def rates(self, global_batch: int) -> dict[str, float]:
+        """lr, warmup_lr and min_lr of a run of ``global_batch`` images per optimiser step."""
+        factor = 1 if self.lr_base_batch is None else global_batch / self.lr_base_batch
+        return {name: getattr(self, name) * (factor if name in self.scaled_rates else 1) for name in RATES}
+
+    def build(
+        self, net: SNNet, total_steps: int, steps_per_epoch: int, global_batch: int
+    ) -> tuple[Optimizer, CosineLRScheduler]:
+        """The optimiser, and the schedule over ``total_steps`` optimiser steps of ``global_batch`` images each.
 
         Raises:
             InputError: timm has no such optimiser.
         """
+        rates = self.rates(global_batch)
+        if self.lr_base_batch is None or "lr" not in self.scaled_rates:
+            log.info("learning rate %g, not scaled with the global batch %d", self.lr, global_batch)
+        else:
+            arguments = rates["lr"], self.lr, global_batch, self.lr_base_batch, global_batch
+            log.info("learning rate %g = %g x %d/%d (global batch %d)", *arguments)
         groups = parameter_groups(net, self.weight_decay, self.anchor_lr_scale, self.stitch_lr_scale)
         try:
             optimizer = create_optimizer_v2(
-                groups, opt=self.opt, lr=self.lr, weight_decay=self.weight_decay, **self.opt_kwargs
+                groups, opt=self.opt, lr=rates["lr"], weight_decay=self.weight_decay, **self.opt_kwargs
             )
         except (AssertionError, ValueError, TypeError) as error:
             raise InputError(f"optim.opt={self.opt}: {error} (see timm.optim.list_optimizers())") from error
         schedule = CosineLRScheduler(
             optimizer,
             t_initial=max(1, total_steps),
-            lr_min=self.min_lr,
+            lr_min=rates["min_lr"],
             warmup_t=min(round(self.warmup_epochs * steps_per_epoch), total_steps),
-            warmup_lr_init=self.warmup_lr,
+            warmup_lr_init=rates["warmup_lr"],
             t_in_epochs=False,
         )
         return optimizer, schedule

@@ -27,6 +27,9 @@ TRAIN = {
     "stitch.kernel_size=0": "stitch.kernel_size=0: must be at least 1",
     "stitch.pairs=some": "stitch.pairs=some: must be nearest or all",
     "optim.opt=adamm": "optim.opt=adamm: .*list_optimizers",
+    "optim.lr_base_batch=0": "optim.lr_base_batch=0: must be at least 1 image",
+    "optim.scaled_rates=[lrr]": r"optim.scaled_rates=\['lrr'\]: must be a list of some of lr, warmup_lr, min_lr",
+    "optim.agc_clip_factor=-1": "optim.agc_clip_factor=-1: must be above 0",
     "ckpt_path=no/such.ckpt": "ckpt_path=no/such.ckpt: no such file",
 }
 

@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.data.order import Draw
+from snnet_lightning.errors import InputError
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
@@ -122,3 +123,62 @@ def test_warm_up_counts_optimizer_steps_when_gradients_are_accumulated(module, m
     assert seen[:4] == pytest.approx([0, 0.25e-3, 0.5e-3, 0.75e-3])
     assert seen[4:] == sorted(seen[4:], reverse=True)
     assert 0 < seen[-1] < 0.05e-3
+
+
+def test_the_rate_scales_with_the_images_of_an_optimizer_step(module, make_trainer):
+    module.optim = OptimizerRecipe("sgd", lr=1e-3, warmup_epochs=0, lr_base_batch=64)
+    trainer = make_trainer(max_epochs=1, limit_train_batches=4, limit_val_batches=0, accumulate_grad_batches=4)
+    seen = []
+
+    class Watch(L.Callback):
+        def on_before_optimizer_step(self, trainer, module, optimizer):
+            seen.append(optimizer.param_groups[-1]["lr"])
+
+    trainer.callbacks.append(Watch())
+    trainer.fit(module, datamodule=DigitsDataModule(batch_size=32))
+    assert seen == pytest.approx([2e-3])  # 32 images, 4 batches a step, one process: 128 / 64
+
+
+class WatchGradients(L.Callback):
+    """Notes the gradients as they come, and as the optimiser got them."""
+
+    def on_before_optimizer_step(self, trainer, module, optimizer):
+        self.raw = {name: p.grad.clone() for name, p in module.net.named_parameters() if p.grad is not None}
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        self.clipped = {name: p.grad.clone() for name, p in module.net.named_parameters() if p.grad is not None}
+
+
+def gradients_of_a_step(module, make_trainer, **options):
+    watch = WatchGradients()
+    trainer = make_trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0, callbacks=[watch], **options)
+    trainer.fit(module, datamodule=DigitsDataModule())
+    return watch.raw, watch.clipped
+
+
+def test_gradients_are_clipped_adaptively_before_the_step(module, make_trainer):
+    module.optim = OptimizerRecipe("sgd", lr=0, warmup_epochs=0, warmup_lr=0, min_lr=0, agc_clip_factor=1e-3)
+    raw, clipped = gradients_of_a_step(module, make_trainer)
+    weights = dict(module.net.named_parameters())
+    (name, *_) = (name for name in raw if name.endswith("blocks.5.mlp.fc1.weight"))
+    limits = 1e-3 * weights[name].norm(dim=1).clamp(min=1e-3)
+    assert (raw[name].norm(dim=1) > limits).any()
+    assert (clipped[name].norm(dim=1) <= limits * 1.001).all()
+    heads = [name for name in raw if ".head." in name]
+    assert all(torch.equal(raw[head], clipped[head]) for head in heads)
+
+
+@pytest.mark.parametrize("value", [0.01, None])
+def test_without_it_lightnings_own_clipping_holds(module, make_trainer, value):
+    raw, clipped = gradients_of_a_step(module, make_trainer, gradient_clip_val=value)
+    norm = torch.stack([g.norm() for g in clipped.values()]).norm()
+    before = torch.stack([g.norm() for g in raw.values()]).norm()
+    assert norm == pytest.approx(min(before.item(), value or before.item()), rel=1e-3)
+    assert before > 0.02
+
+
+def test_both_ways_of_clipping_at_once_are_refused(module, make_trainer):
+    module.optim = OptimizerRecipe("sgd", lr=1e-3, agc_clip_factor=0.01)
+    trainer = make_trainer(max_epochs=1, gradient_clip_val=5.0)
+    with pytest.raises(InputError, match=r"optim.agc_clip_factor and trainer.gradient_clip_val both clip"):
+        trainer.fit(module, datamodule=DigitsDataModule())

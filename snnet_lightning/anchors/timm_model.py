@@ -1,0 +1,97 @@
+"""From a timm name to a model with weights, in one line of error where that cannot be."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import timm
+from torch import nn
+
+from snnet_lightning.anchors import digits  # noqa: F401  (registers the digits family with timm)
+from snnet_lightning.anchors.weights import load_weights
+from snnet_lightning.errors import InputError
+
+log = logging.getLogger(__name__)
+
+PRETRAINED = "pretrained"  # what timm has published for the model
+RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that an error points at: those of the model's name, weights and keyword arguments."""
+
+    name: str
+    weights: str
+    kwargs: str
+
+
+def require_known(timm_name: str, options: Options) -> None:
+    """Check that timm has this model; a pretrained tag may follow a dot, as in timm.
+
+    Raises:
+        InputError: it has no such model or tag.
+    """
+    if not timm.is_model(timm_name):
+        close = get_close_matches(timm_name.split(".")[0], timm.list_models(), n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
+        raise InputError(f"{options.name}: timm has no model {timm_name!r}; {hint}")
+    architecture, _, tag = timm_name.partition(".")
+    tags = [name.partition(".")[2] for name in timm.list_models(f"{architecture}.*", include_tags=True)]
+    if tag and tag not in tags:
+        raise InputError(
+            f"{options.name}: timm's {architecture!r} has no pretrained tag {tag!r}; it has {', '.join(tags) or 'none'}"
+        )
+
+
+def create_model(
+    timm_name: str,
+    input_size: tuple[int, int, int],
+    num_classes: int,
+    weights: str | None,
+    kwargs: Mapping[str, Any],
+    options: Options,
+) -> nn.Module:
+    """Make a timm model for images (channels, height, width) of ``input_size``.
+
+    Args:
+        weights: ``pretrained``, ``random`` (warned of) or the path of a local file; None loads nothing, silently.
+        kwargs: of ``timm.create_model``.
+
+    Raises:
+        InputError: keyword arguments that the model does not take, or weights that cannot be had or do not fit.
+    """
+    arguments = {**_size_argument(timm_name, input_size), **kwargs}
+    try:
+        model = timm.create_model(
+            timm_name,
+            pretrained=weights == PRETRAINED,
+            num_classes=num_classes,
+            in_chans=input_size[0],
+            **arguments,
+        )
+    except (TypeError, AssertionError) as error:  # a keyword that the model's class does not have, or a wrong value
+        raise InputError(f"{options.kwargs} of {timm_name}: {error}") from error
+    except (OSError, RuntimeError) as error:
+        if weights != PRETRAINED:
+            raise
+        reason = " ".join(line.strip() for line in str(error).strip().splitlines()[:2]) or type(error).__name__
+        raise InputError(
+            f"{timm_name}: its pretrained weights could not be had, or do not fit {options.kwargs} ({reason}); "
+            f"give a local file or {options.weights}=random"
+        ) from error
+    if weights == RANDOM:
+        log.warning("%s has random weights: its accuracy is chance until it is trained", timm_name)
+    elif weights not in (PRETRAINED, None):
+        load_weights(model, weights, options.weights)
+    return model
+
+
+def _size_argument(timm_name: str, input_size: tuple[int, int, int]) -> dict[str, Any]:
+    """``img_size`` for a model that is built for one image size, where that is not the one it will get."""
+    known = timm.get_pretrained_cfg(timm_name, allow_unregistered=True)
+    if known is None or not known.fixed_input_size or tuple(known.input_size) == tuple(input_size):
+        return {}
+    return {"img_size": tuple(input_size[1:])}

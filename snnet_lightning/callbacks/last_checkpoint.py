@@ -1,0 +1,39 @@
+"""The checkpoint from which a run goes on that was killed."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from snnet_lightning.checkpoints.last import FILENAME
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes ``last.ckpt`` at the end of every epoch, and on SIGTERM, after which Lightning finishes its batch.
+
+    Lightning's ModelCheckpoint saves either by epochs or by steps, but an epoch's end has to be saved in any case.
+
+    Args:
+        directory: where it goes.
+        every_n_train_steps: also after so many optimiser steps; None: not.
+    """
+
+    def __init__(self, directory: str, every_n_train_steps: int | None = None):
+        self.path, self.every_n_train_steps = Path(directory) / FILENAME, every_n_train_steps
+        self.saved_step = 0
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        step = trainer.global_step
+        if self.every_n_train_steps and step != self.saved_step and step % self.every_n_train_steps == 0:
+            self.saved_step = step
+            trainer.save_checkpoint(self.path)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        trainer.save_checkpoint(self.path)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, SIGTERMException) and trainer.state.fn == TrainerFn.FITTING:
+            trainer.save_checkpoint(self.path)

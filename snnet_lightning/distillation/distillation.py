@@ -1,0 +1,89 @@
+"""What a teacher adds to the training loss, as published with DeiT (Touvron et al., ICML 2021, section 4)."""
+
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from snnet_lightning.anchors.timm_model import PRETRAINED, require_known
+from snnet_lightning.distillation.teacher import ANCHOR, OPTIONS, AnchorTeacher, ExternalTeacher
+from snnet_lightning.errors import InputError
+from snnet_lightning.network.snnet import SNNet
+
+
+class Distillation(ABC):
+    """(1 - alpha) * the loss without a teacher + alpha * how far the logits are from the teacher's.
+
+    Args:
+        teacher: timm name of the teacher, or ``anchor`` for the largest anchor of the SN-Net itself.
+        weights: of a timm teacher: ``pretrained``, ``random`` or the path of a local file.
+        alpha: share of the teacher in the loss, 0 to 1.
+
+    Raises:
+        InputError: timm has no such model, or another alpha.
+    """
+
+    def __init__(self, teacher: str, weights: str = PRETRAINED, alpha: float = 0.5):
+        if not 0 <= alpha <= 1:
+            raise InputError(f"distillation.alpha={alpha}: must be 0 to 1")
+        if teacher != ANCHOR:
+            require_known(teacher, OPTIONS)
+        self.name, self.weights, self.alpha = teacher, weights, alpha
+
+    def start(self, net: SNNet) -> None:
+        """Get the teacher ready for the images that ``net`` takes, where it lies and in its precision.
+
+        Raises:
+            InputError: weights that cannot be had or do not fit, or of another number of classes than the anchors'.
+        """
+        largest = net.anchors[-1]
+        if self.name == ANCHOR:
+            self.teacher = AnchorTeacher(largest)
+        else:
+            self.teacher = ExternalTeacher(self.name, self.weights, largest)
+
+    def __call__(self, base: Tensor, logits: Tensor, images: Tensor) -> Tensor:
+        """The loss: ``base`` is the one without a teacher, ``logits`` (N, classes) are the student's for ``images``."""
+        return (1 - self.alpha) * base + self.alpha * self.divergence(logits, self.teacher(images))
+
+    @abstractmethod
+    def divergence(self, logits: Tensor, wanted: Tensor) -> Tensor:
+        """How far ``logits`` are from the teacher's, ``wanted``; both (N, classes)."""
+
+
+class HardDistillation(Distillation):
+    """The teacher's most likely class is a second target."""
+
+    def divergence(self, logits: Tensor, wanted: Tensor) -> Tensor:
+        return F.cross_entropy(logits, wanted.argmax(1))
+
+
+class SoftDistillation(Distillation):
+    """The teacher's probabilities are the target, softened by a temperature.
+
+    As in DeiT's code, the Kullback-Leibler divergence is multiplied by the squared temperature, which keeps the size of
+    its gradients, and divided by the number of logits rather than that of images.
+
+    Args:
+        temperature: divides both logits; above 0.
+
+    Raises:
+        InputError: another temperature.
+    """
+
+    def __init__(self, teacher: str, weights: str = PRETRAINED, alpha: float = 0.5, temperature: float = 1.0):
+        super().__init__(teacher, weights, alpha)
+        if not 0 < temperature < float("inf"):
+            raise InputError(f"distillation.temperature={temperature}: must be above 0")
+        self.temperature = temperature
+
+    def divergence(self, logits: Tensor, wanted: Tensor) -> Tensor:
+        student, teacher = (self._log_probabilities(x) for x in (logits, wanted))
+        total = F.kl_div(student, teacher, log_target=True, reduction="sum")
+        return total * self.temperature**2 / logits.numel()
+
+    def _log_probabilities(self, logits: Tensor) -> Tensor:
+        # Autocast on a CPU would leave these in bfloat16, and sums of thousands of them would be coarse.
+        precision = torch.promote_types(logits.dtype, torch.float32)
+        return F.log_softmax(logits / self.temperature, 1, dtype=precision)

@@ -1,0 +1,23 @@
+"""Adaptive gradient clipping (AGC) of an SN-Net."""
+
+from collections.abc import Iterator
+
+from timm.utils import adaptive_clip_grad
+from torch import nn
+
+from snnet_lightning.network.snnet import SNNet
+
+
+def clip_adaptively(net: SNNet, factor: float) -> None:
+    """Clip gradients in place, output unit by output unit, at ``factor`` times the norm of the unit's weights.
+
+    As in NFNets (Brock et al., ICML 2021), the classifiers are left alone; stitching layers are clipped.
+    """
+    spared = {id(p) for anchor in net.anchors for layer in classifiers(anchor.model) for p in layer.parameters()}
+    adaptive_clip_grad([p for p in net.parameters() if id(p) not in spared], factor)
+
+
+def classifiers(model: nn.Module) -> Iterator[nn.Module]:
+    """The last layer of a timm model; distilled ones have two."""
+    found = model.get_classifier()
+    yield from found if isinstance(found, tuple) else (found,)
