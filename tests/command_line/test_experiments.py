@@ -22,17 +22,25 @@ def vit(*widths):
     return "anchors.kwargs_each=[" + ",".join(f"{{embed_dim:{w},num_heads:{w // 16}}}" for w in widths) + "]"
 
 
-def swin(width):
-    return f"{{embed_dim:{width},num_heads:[1,2,4,8]}}"
+def swin(width, depth):
+    return f"{{embed_dim:{width},num_heads:[1,2,4,8],depths:[2,2,{depth},2]}}"
 
+
+def levit(width):
+    return f"{{embed_dim:[{width},{width},{width}],num_heads:[2,2,2],key_dim:8}}"
+
+
+RESNET = "{channels:[8,16,32,64]}"
 
 NARROW = {
     "deit_ti_s_b": [vit(16, 32, 48)],
     "deit3_s_b": [vit(16, 32)],
     "deit3_s_l": [vit(16, 32)],
     "deit3_b_l": [vit(16, 32)],
-    "swin_ti_s_b": [f"anchors.kwargs_each=[{swin(8)},{swin(8)},{swin(16)}]"],
-    "resnet18_swin_ti": [f"anchors.kwargs_each=[{{}},{swin(8)}]"],
+    "swin_ti_s_b": [f"anchors.kwargs_each=[{swin(8, 2)},{swin(8, 4)},{swin(16, 4)}]"],
+    "resnet18_50": [f"anchors.kwargs_each=[{RESNET},{RESNET}]"],
+    "resnet18_swin_ti": [f"anchors.kwargs_each=[{RESNET},{swin(8, 2)}]"],
+    "levit_192_256": [f"anchors.kwargs_each=[{levit(16)},{levit(32)}]"],
 }
 
 
