@@ -6,11 +6,14 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.network import SNNet
@@ -36,3 +39,30 @@ def make_trainer(tmp_path) -> Callable[..., L.Trainer]:
         return L.Trainer(**defaults | options)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def imagenet_tree(tmp_path_factory) -> Path:
+    """A small ImageNet of JPEG files, with what a large one has among them: to be read, not changed.
+
+    Three classes of six images in train and five in val; one file a split is no image.
+    """
+    root, random = tmp_path_factory.mktemp("imagenet"), np.random.default_rng(0)
+    for split, count in {"train": 6, "val": 5}.items():
+        for place, name in enumerate(("ant", "bee", "cat")):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for index in range(count):
+                width, height = random.integers(36, 100, 2).tolist()
+                coarse = random.integers(0, 256, (5, 5, 3), dtype=np.uint8)  # something to see at every size
+                coarse[..., place] //= 4
+                image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+                special = {("ant", 1): "grey", ("ant", 2): "pixel", ("cat", 0): "cmyk"}.get((name, index), "image")
+                image = {"grey": image.convert("L"), "pixel": image.resize((1, 1)), "cmyk": image.convert("CMYK")}.get(
+                    special, image
+                )
+                image.save(folder / f"{special}_{index}.jpg", quality=95)
+        sound = (root / split / "bee" / "image_3.jpg").read_bytes()
+        (root / split / "bee" / "image_2.jpg").unlink()
+        (root / split / "bee" / "corrupt_2.jpg").write_bytes(sound[: len(sound) // 2] if split == "train" else b"text")
+    return root

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import timm
+from omegaconf import OmegaConf
 from torch import nn
 
 from snnet_lightning.anchors import digits  # noqa: F401  (registers the digits family with timm)
@@ -63,7 +64,9 @@ def create_model(
     Raises:
         InputError: keyword arguments that the model does not take, or weights that cannot be had or do not fit.
     """
-    arguments = {**_size_argument(timm_name, input_size), **kwargs}
+    # Hydra's own lists, which timm does not always take for lists, become plain ones.
+    plain = {key: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for key, v in kwargs.items()}
+    arguments = {**_size_argument(timm_name, input_size), **plain}
     try:
         model = timm.create_model(
             timm_name,

@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -13,13 +13,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from snnet_lightning.data.anchor_preprocessing import preprocessing
-from snnet_lightning.data.image_files import check_class_folders, split_path
-from snnet_lightning.data.images import Batch, SeededImages, collate
+from snnet_lightning.data.image_files import check_class_folders, check_shards, split_path
+from snnet_lightning.data.images import MOST_RETRIES, Batch, SeededImages, collate
 from snnet_lightning.data.reproducible import ReproducibleDataModule
 from snnet_lightning.data.streams import EvaluationStream, StreamLoader, TrainingStream
 from snnet_lightning.errors import InputError
+from snnet_lightning.evaluation.metrics import NOT_COUNTED
 
 log = logging.getLogger(__name__)
+
+READERS = ("wds/", "hfds/", "hfids/", "tfds/")  # timm takes any other name for that of a folder
 
 
 class ImageDataModule(ReproducibleDataModule):
@@ -81,6 +84,8 @@ class ImageDataModule(ReproducibleDataModule):
         said = {"mean": mean, "std": std, "interpolation": interpolation, "crop_pct": crop_pct}
         self.preprocessing = preprocessing(anchors, said)
         self.augmentation, self.erasing, self.mixup = augmentation or {}, erasing, mixup
+        for key, make in {"erasing": RandomErasing, "mixup": Mixup}.items():
+            _checked(key, make, **getattr(self, key) or {})
         self.unreadable, self.named = unreadable, set[str]()
         self.said_classes = num_classes
 
@@ -90,7 +95,9 @@ class ImageDataModule(ReproducibleDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         rank, world = self.share
-        train, test = (self._dataset(split, split == self.splits[0]) for split in self.splits)
+        train, test = (
+            self._dataset(split, training) for split, training in zip(self.splits, (True, False), strict=True)
+        )
         self.num_classes = self._count_classes(train, test)
         if isinstance(train, IterableDataset):
             self.train_set = TrainingStream(train, self.seed, rank)
@@ -130,6 +137,8 @@ class ImageDataModule(ReproducibleDataModule):
         if batch is None:
             return None
         self._report(batch.unreadable)
+        if batch.training and len(batch.unreadable) >= MOST_RETRIES and (batch.labels == NOT_COUNTED).any():
+            raise InputError(f"{batch.unreadable[-1]} and the {MOST_RETRIES - 1} images before it cannot be read")
         mean, std = (
             255 * torch.tensor(self.preprocessing[key], device=batch.images.device).view(-1, 1, 1)
             for key in ("mean", "std")
@@ -155,6 +164,8 @@ class ImageDataModule(ReproducibleDataModule):
 
     def _dataset(self, split: str, training: bool) -> Dataset:
         mode = "L" if self.input_size[0] == 1 else "RGB"
+        if self.reader and not self.reader.lower().startswith(READERS):
+            raise InputError(f"data.reader={self.reader}: must be empty or begin with one of {', '.join(READERS)}")
         try:
             if self.reader:
                 dataset = create_dataset(
@@ -177,7 +188,11 @@ class ImageDataModule(ReproducibleDataModule):
         except (RuntimeError, AssertionError, ImportError, OSError, KeyError) as error:
             where = f"data.reader={self.reader} " if self.reader else ""
             raise InputError(f"{where}data.root={self.root}, split {split}: {error}") from error
-        dataset.transform = create_transform(
+        if self.reader.lower().startswith("wds/"):
+            check_shards(self.root, dataset.reader.split_info.filenames)
+        dataset.transform = _checked(
+            "augmentation",
+            create_transform,
             self.input_size,
             is_training=training,
             use_prefetcher=True,  # bytes; the rest is done on the device, for the whole batch
@@ -187,7 +202,7 @@ class ImageDataModule(ReproducibleDataModule):
         return dataset
 
     def _count_classes(self, train: Dataset, test: Dataset) -> int:
-        known = [getattr(dataset.reader, "class_to_idx", None) for dataset in (train, test)]
+        known = [_class_indices(dataset.reader) for dataset in (train, test)]
         if all(known):
             if known[0] != known[1]:
                 differ = sorted(set(known[0]) ^ set(known[1]))
@@ -196,3 +211,16 @@ class ImageDataModule(ReproducibleDataModule):
         if self.said_classes is None:
             raise InputError(f"data.num_classes must be said: data.reader={self.reader} cannot tell the classes")
         return self.said_classes
+
+
+def _class_indices(reader: Any) -> dict[str, int] | None:
+    """Names and indices of the classes, where a timm reader knows them; the tar reader has a name of its own."""
+    return getattr(reader, "class_to_idx", None) or getattr(reader, "class_name_to_idx", None)
+
+
+def _checked(key: str, make: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """What timm makes of the options in ``data.key``."""
+    try:
+        return make(*arguments, **options)
+    except (TypeError, AssertionError, ValueError) as error:
+        raise InputError(f"data.{key}: {error}") from error

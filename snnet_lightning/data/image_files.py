@@ -1,5 +1,7 @@
 """Where the images of a split lie, checked before anything is read."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from timm.data.readers.img_extensions import get_img_extensions
@@ -43,6 +45,17 @@ def check_class_folders(train: Path, test: Path) -> None:
         sides = ((train, classes[0] - classes[1]), (test, classes[1] - classes[0]))
         only = "; ".join(f"only {path} has {', '.join(sorted(names)[:4])}" for path, names in sides if names)
         raise InputError(f"the classes of the splits differ: {only}")
+
+
+def check_shards(root: str, shards: Sequence[str]) -> None:
+    """Check that the shards are there; addresses are not asked.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    for path in (os.path.join(root, shard) for shard in shards):
+        if ":" not in path and not Path(path).is_file():
+            raise InputError(f"data.root={root}: there is no shard {path}; see data.train_split and data.val_split")
 
 
 def _has_image(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from copy import copy
 
 import numpy as np
 import torch
@@ -33,7 +34,9 @@ class TrainingStream(IterableDataset):
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
-        for position, (image, label) in enumerate(self.images):
+        images = copy(self.images)
+        images.reader = copy(images.reader)  # timm's reader goes on with the shuffling of the epoch before
+        for position, (image, label) in enumerate(images):
             yield Item(image, label, (seed + position) % 2**32, training=True)
 
 
@@ -60,7 +63,7 @@ class StreamLoader(DataLoader):
     """Loads a ``TrainingStream``; its workers start anew every epoch, seeded by (seed, epoch)."""
 
     def __init__(self, dataset: TrainingStream, **options):
-        super().__init__(dataset, generator=torch.Generator(), **options)
+        super().__init__(dataset, generator=torch.Generator(), **options | {"persistent_workers": False})
         self.sampler.set_epoch = dataset.set_epoch  # where Lightning looks for it
 
     def __iter__(self) -> Iterator:

@@ -1,0 +1,104 @@
+"""Every published run composes, takes two steps and is evaluated, at reduced size; one also on image folders."""
+
+import json
+import math
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import OmegaConf, open_dict
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
+TWO_STEPS = ["trainer.limit_train_batches=2", "~callbacks.progress"]
+
+
+def vit(*widths):
+    return "anchors.kwargs_each=[" + ",".join(f"{{embed_dim:{w},num_heads:{w // 16}}}" for w in widths) + "]"
+
+
+def swin(width, depth):
+    return f"{{embed_dim:{width},num_heads:[1,2,4,8],depths:[2,2,{depth},2]}}"
+
+
+def levit(width):
+    return f"{{embed_dim:[{width},{width},{width}],num_heads:[2,2,2],key_dim:8}}"
+
+
+RESNET = "{channels:[8,16,32,64]}"
+
+NARROW = {
+    "deit_ti_s_b": [vit(16, 32, 48)],
+    "deit3_s_b": [vit(16, 32)],
+    "deit3_s_l": [vit(16, 32)],
+    "deit3_b_l": [vit(16, 32)],
+    "swin_ti_s_b": [f"anchors.kwargs_each=[{swin(8, 2)},{swin(8, 4)},{swin(16, 4)}]"],
+    "resnet18_50": [f"anchors.kwargs_each=[{RESNET},{RESNET}]"],
+    "resnet18_swin_ti": [f"anchors.kwargs_each=[{RESNET},{swin(8, 2)}]"],
+    "levit_192_256": [f"anchors.kwargs_each=[{levit(16)},{levit(32)}]"],
+}
+
+
+def composed(*overrides):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("train", [*overrides], return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_two_steps_and_the_evaluation(experiment, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    import train
+
+    small = ["debug=default", *TWO_STEPS, *NARROW.get(experiment, [])]
+    cfg = composed(f"experiment={experiment}", *small, f"hydra.runtime.output_dir={tmp_path}")
+    train.main(cfg)
+    rows = [json.loads(line) for line in (tmp_path / "stitches.jsonl").read_text().splitlines()]
+    assert len(rows) > 3
+    assert all(math.isfinite(row["loss"]) and row["images"] == 4 for row in rows)
+    state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert state["global_step"] == 2
+    assert all(v.isfinite().all() for v in state["state_dict"].values() if v.is_floating_point())
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_what_the_head_of_the_file_says(experiment, tmp_path, imagenet_tree):
+    """The anchors, the batch and the epochs as its comments tell them; data that its anchors agree on."""
+    text = (ROOT / "conf" / "experiment" / f"{experiment}.yaml").read_text()
+    root = f"data.root={imagenet_tree}"
+    cfg = composed(f"experiment={experiment}", root, f"hydra.runtime.output_dir={tmp_path}")
+    OmegaConf.resolve(cfg)
+    assert f"train.py experiment={experiment} data.root=" in text
+    assert cfg.data.batch_size == int(re.search(r"8 GPUs with (\d+) images each", text)[1])
+    assert cfg.trainer.max_epochs == int(re.search(r"(\d+) epochs", text)[1])
+    assert cfg.anchors.weights == "pretrained"
+    assert cfg.anchors.num_classes == cfg.data.num_classes == 1000
+    data = instantiate(cfg.data, batch_size=2, num_workers=0)
+    data.setup()
+    images, targets = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
+    assert images.shape == (2, 3, 224, 224)
+    assert targets.shape == ((2, 3) if cfg.data.mixup else (2,))
+
+
+def test_an_experiment_on_image_folders(run_here, tmp_path, imagenet_tree):
+    """With the files among them that cannot be read."""
+    small = ["anchors.num_classes=3", "anchors.input_size=[3,32,32]", "anchors.weights=random", *NARROW["deit_ti_s_b"]]
+    data = [f"data.root={imagenet_tree}", "data.batch_size=4", "data.num_workers=2"]
+    length = ["trainer.max_epochs=1", "trainer.limit_val_batches=1", "callbacks.initialise.samples=8", "num_threads=1"]
+    overrides = ["experiment=deit_ti_s_b", "~distillation", *TWO_STEPS, *small, *data, *length]
+    run = run_here("train.py", *overrides, directory=tmp_path)
+    assert run.status == 0, run.err
+    rows = [json.loads(line) for line in (tmp_path / "stitches.jsonl").read_text().splitlines()]
+    assert len(rows) == 71
+    assert {row["images"] for row in rows} == {14}  # of 15
+    assert all(math.isfinite(row["loss"]) for row in rows)
+    assert "val/bee/corrupt_2.jpg" in (tmp_path / "train.log").read_text()

@@ -1,0 +1,40 @@
+"""The small ImageNet, served."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from snnet_lightning.anchors import create_anchors
+from snnet_lightning.data import ImageDataModule
+from snnet_lightning.model import SNNetModule
+from snnet_lightning.network import SNNet
+from snnet_lightning.optim import OptimizerRecipe
+from snnet_lightning.sampler import UniformSampler
+from snnet_lightning.stitch import PairedSpace
+
+ANCHORS = ["deit_tiny_patch16_224", "deit_small_patch16_224"]
+
+
+@pytest.fixture
+def make_data(imagenet_tree) -> Callable[..., ImageDataModule]:
+    """A DataModule that is set up, without augmentation beyond crop and flip unless told otherwise."""
+
+    def make(**options: Any) -> ImageDataModule:
+        defaults = {"root": str(imagenet_tree), "input_size": (3, 32, 32), "anchors": ANCHORS, "batch_size": 4}
+        data = ImageDataModule(**defaults | {"num_workers": 0} | options)
+        data.setup()
+        return data
+
+    return make
+
+
+@pytest.fixture
+def tiny_module() -> SNNetModule:
+    """Two vision transformers of two blocks for 32x32 pixels and three classes, random but always the same."""
+    torch.manual_seed(0)
+    widths = [{"embed_dim": 16, "num_heads": 2}, {"embed_dim": 32, "num_heads": 2}]
+    anchors = create_anchors(ANCHORS, (3, 32, 32), 3, "random", {"depth": 2, "patch_size": 8}, widths)
+    recipe = OptimizerRecipe("adamw", lr=1e-3)
+    return SNNetModule(SNNet(anchors, PairedSpace()), UniformSampler(seed=3), recipe)
