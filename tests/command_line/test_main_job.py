@@ -43,7 +43,7 @@ def test_what_a_run_leaves(trained):
 
 
 def test_every_learning_rate_is_logged(trained):
-    with open(trained.directory / "csv" / "metrics.csv") as file:
+    with open(trained.directory / "csv" / "version_0" / "metrics.csv") as file:
         columns = set(csv.DictReader(file).fieldnames)
     groups = {f"{owner}_{decay}" for owner in ("anchors", "stitching_layers") for decay in ("decay", "no_decay")}
     assert {f"lr/{group}" for group in groups} | {"train/loss", "val/acc1", "test/acc1"} <= columns
