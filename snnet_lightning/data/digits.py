@@ -95,5 +95,6 @@ class DigitsDataModule(ReproducibleDataModule):
         self.test_set = DigitsDataset(False, self.input_size)
         self.check_batch_size()
 
-    def collate(self, items: list[tuple[Tensor, Tensor]]) -> list[Tensor] | None:
+    @staticmethod
+    def collate(items: list[tuple[Tensor, Tensor]]) -> list[Tensor] | None:
         return default_collate(items) if items else None

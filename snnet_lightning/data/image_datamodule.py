@@ -129,7 +129,8 @@ class ImageDataModule(ReproducibleDataModule):
             return self._loader(self.test_set, batch_size=self.batch_size)
         return super()._evaluation_loader(done)
 
-    def collate(self, items: list[Any]) -> Batch | None:
+    @staticmethod
+    def collate(items: list[Any]) -> Batch | None:
         return collate(items) if items else None
 
     def on_after_batch_transfer(self, batch: Batch | None, dataloader_idx: int) -> tuple[Tensor, Tensor] | None:

@@ -107,12 +107,18 @@ class ReproducibleDataModule(L.LightningDataModule):
         return kind(
             dataset,
             num_workers=workers,
-            persistent_workers=workers > 0,
+            persistent_workers=workers > 0 and kind is ResumableLoader,  # evaluation comes once in many epochs
             pin_memory=torch.cuda.is_available(),
             collate_fn=self.collate,
             **options,
         )
 
-    def collate(self, items: list[Any]) -> Any:
+    def teardown(self, stage: str) -> None:
+        # Persistent workers that the garbage collector finds in a cycle keep it waiting for five seconds each.
+        if self.train_loader:
+            self.train_loader._iterator = None
+
+    @staticmethod
+    def collate(items: list[Any]) -> Any:
         """A batch of what the data set gives; None for a batch that was evaluated before."""
         raise NotImplementedError

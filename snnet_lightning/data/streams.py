@@ -63,7 +63,7 @@ class StreamLoader(DataLoader):
     """Loads a ``TrainingStream``; its workers start anew every epoch, seeded by (seed, epoch)."""
 
     def __init__(self, dataset: TrainingStream, **options):
-        super().__init__(dataset, generator=torch.Generator(), **options | {"persistent_workers": False})
+        super().__init__(dataset, generator=torch.Generator(), **options)
         self.sampler.set_epoch = dataset.set_epoch  # where Lightning looks for it
 
     def __iter__(self) -> Iterator:
