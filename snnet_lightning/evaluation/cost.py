@@ -57,6 +57,7 @@ class _PartOfAnchor(nn.Module):
     def __init__(self, anchor: Anchor, part: Part):
         super().__init__()
         self.anchor, self.part = anchor, part
+        self.training = anchor.training  # to which the count returns the anchor
 
     def forward(self, x: Tensor) -> Tensor:
         return self.anchor.run(self.part, x)
