@@ -1,5 +1,6 @@
 """Lightning callbacks around a run."""
 
+from snnet_lightning.callbacks.average_weights import AverageWeights
 from snnet_lightning.callbacks.continue_evaluation import ContinueEvaluation
 from snnet_lightning.callbacks.initialise_stitching_layers import InitialiseStitchingLayers
 from snnet_lightning.callbacks.last_checkpoint import LastCheckpoint
@@ -9,6 +10,7 @@ from snnet_lightning.callbacks.stop_on_non_finite_loss import StopOnNonFiniteLos
 from snnet_lightning.callbacks.write_results import WriteResults
 
 __all__ = [
+    "AverageWeights",
     "ContinueEvaluation",
     "InitialiseStitchingLayers",
     "LastCheckpoint",

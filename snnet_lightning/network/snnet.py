@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from snnet_lightning.anchors.anchor import Activation, Anchor
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.checkpointed import run_checkpointed
+from snnet_lightning.network.compile_parts import compile_in_place
 from snnet_lightning.network.stitching_layer import StitchingLayer
 from snnet_lightning.stitch.route import Block, Depths, Layer, Part, Stitch, StitchSpace, anchor_route
 
@@ -23,6 +24,7 @@ class SNNet(nn.Module):
         space: makes the stitch space from the anchors' names, blocks per stage, and tokens or pixels per stage.
         low_rank: rank of the trained term of every stitching layer (SN-Netv2), or None for plain ones.
         activation_checkpointing: in training, blocks run again in the backward pass and keep no activations for it.
+        compile_parts: compile every block and stitching layer by ``torch.compile``, each on its first run.
 
     Raises:
         InputError: the space does not fit the anchors.
@@ -34,6 +36,7 @@ class SNNet(nn.Module):
         space: SpaceRule,
         low_rank: int | None = None,
         activation_checkpointing: bool = False,
+        compile_parts: bool = False,
     ):
         super().__init__()
         self.activation_checkpointing = activation_checkpointing
@@ -43,6 +46,8 @@ class SNNet(nn.Module):
         self.stitching_layers = nn.ModuleDict(
             {module_key(layer): self._make_layer(pairs, low_rank) for layer, pairs in self.space.crossings.items()}
         )
+        if compile_parts:
+            compile_in_place(self.anchors, self.stitching_layers.values())
 
     def forward(self, x: Tensor, stitch: Stitch | int | str | None = None) -> Tensor:
         """Images (N, C, H, W) -> logits (N, classes) by ``stitch``, or by the selected one."""

@@ -87,6 +87,17 @@ def test_evaluation_recalls_what_shaped_the_network(run_here, tmp_path):
     assert "stitch.kernel_size=1" in other.err
 
 
+def test_the_average_is_what_the_run_and_its_checkpoint_report(run_here, tmp_path):
+    options = [*SHORT, "ema=default", "callbacks.ema.decay=0.8"]
+    trained = succeeded(run_here("train.py", *options, directory=tmp_path / "train"))
+    checkpoint = trained.directory / "checkpoints" / "last.ckpt"
+    content = torch.load(checkpoint, weights_only=True)
+    assert content["averaging_state"]["n_averaged"] == 16
+    evaluated = rows(succeeded(run_here("evaluate.py", f"ckpt_path={checkpoint}", directory=tmp_path / "evaluate")))
+    for row, expected in zip(evaluated, rows(trained), strict=True):
+        assert row == expected | {"loss": pytest.approx(expected["loss"], rel=1e-6)}
+
+
 def test_the_cost_of_deit_needs_neither_data_nor_weights(run_here, tmp_path):
     run = succeeded(run_here("evaluate.py", "anchors=deit_ti_s_b", "accuracy=false", directory=tmp_path))
     assert [list(row) for row in rows(run)] == [KEYS[:4]] * 71

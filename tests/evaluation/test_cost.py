@@ -123,3 +123,10 @@ def test_counting_leaves_the_training_mode(digits_net):
     digits_net.train()
     stitch_costs(digits_net)
     assert all(module.training for module in digits_net.modules())
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_counting_leaves_training_or_evaluation_as_it_was(digits_net, training):
+    digits_net.train(training)
+    stitch_costs(digits_net)
+    assert {module.training for module in digits_net.modules()} == {training}

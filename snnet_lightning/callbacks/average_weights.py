@@ -1,0 +1,46 @@
+"""An exponential moving average (EMA) of all weights, which is what is evaluated."""
+
+import lightning as L
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from snnet_lightning.errors import InputError
+
+
+class AverageWeights(WeightAveraging):
+    """Averages anchors, stitching layers and running statistics after every optimiser step.
+
+    Validation, the test after training and a checkpoint's ``state_dict`` have the average; a run that goes on from the
+    checkpoint goes on with both. The first step's weights start the average.
+
+    Args:
+        decay: share of the average that a step keeps, so that it spans about 1 / (1 - decay) steps.
+
+    Raises:
+        InputError: a decay outside 0..1.
+    """
+
+    def __init__(self, decay: float = 0.999):
+        if not 0 <= decay <= 1:
+            raise InputError(f"callbacks.ema.decay={decay}: must be between 0 and 1")
+        average = get_ema_multi_avg_fn(decay)
+
+        def update(averages: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+            if averages[0].is_floating_point():
+                average(averages, current, count)
+            else:  # indices and counters: a mean would be rounded down to another one
+                for old, new in zip(averages, current, strict=True):
+                    old.copy_(new)
+
+        super().__init__(multi_avg_fn=update)
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._average_model.to(pl_module.device)  # Lightning made it before the module was moved there
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Nothing yet: a last checkpoint may be written after this, and has to hold the current weights as well."""
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._average_model.n_averaged:  # without a step, it holds what was there before the initialisation
+            super().on_train_end(trainer, pl_module)
