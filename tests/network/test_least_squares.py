@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from snnet_lightning.data.digits import DigitsDataset
+from snnet_lightning.data.order import Draw
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.initialise import initialise_by_least_squares
 from snnet_lightning.network.least_squares import CoMoments, pseudo_inverse, solve
@@ -98,7 +99,7 @@ def test_broken_weights_are_named(digits_net):
 @torch.no_grad()
 def test_layers_of_the_network_equal_the_mean_of_lstsq_solutions(digits_net):
     train = DigitsDataset(train=True)
-    images = torch.stack([train[i][0] for i in range(100)])
+    images = torch.stack([train[Draw(i)][0] for i in range(100)])
     seen = initialise_by_least_squares(digits_net, images.split(32), 100)
     assert seen == 100
 
