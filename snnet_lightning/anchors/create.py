@@ -29,6 +29,7 @@ def create_anchors(
     weights: str | Sequence[str] = PRETRAINED,
     kwargs: Mapping[str, Any] | None = None,
     kwargs_each: Sequence[Mapping[str, Any]] | None = None,
+    new_heads: bool = False,
 ) -> list[Anchor]:
     """Make the anchors of an SN-Net, in order of complexity.
 
@@ -39,6 +40,8 @@ def create_anchors(
         weights: ``pretrained``, ``random``, ``checkpoint`` or the path of a local file; one for all, or one an anchor.
         kwargs: keyword arguments of ``timm.create_model`` for every anchor.
         kwargs_each: further ones, a mapping an anchor.
+        new_heads: make new classifiers where those of a local file are for another number of classes; timm does so by
+            itself for its pretrained weights.
 
     Raises:
         InputError: fewer than two names, an unknown or unsupported model, or weights that do not fit.
@@ -50,10 +53,14 @@ def create_anchors(
     for option, values in (("weights", weights), ("kwargs_each", kwargs_each)):
         if len(values) != len(names):
             raise InputError(f"anchors.{option} has {len(values)} entries for {len(names)} anchors: {', '.join(names)}")
-    return [
-        create_anchor(timm_name, short, input_size, num_classes, source, {**(kwargs or {}), **own})
+    created = [
+        create_anchor(timm_name, short, input_size, num_classes, source, {**(kwargs or {}), **own}, new_heads)
         for timm_name, short, source, own in zip(names, short_names(names), weights, kwargs_each, strict=True)
     ]
+    renewed = [anchor.name for anchor, has_new_head in created if has_new_head]
+    if renewed:
+        log.info("new random heads for %d classes: %s", num_classes, ", ".join(renewed))
+    return [anchor for anchor, _ in created]
 
 
 def create_anchor(
@@ -63,8 +70,9 @@ def create_anchor(
     num_classes: int,
     weights: str,
     kwargs: Mapping[str, Any],
-) -> Anchor:
-    """Make one anchor; arguments and errors as of ``create_anchors``."""
+    new_heads: bool,
+) -> tuple[Anchor, bool]:
+    """One anchor, and whether its head is new beside a body that is not; arguments and errors of ``create_anchors``."""
     if not timm.is_model(timm_name):
         close = get_close_matches(timm_name.split(".")[0], timm.list_models(), n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
@@ -95,9 +103,10 @@ def create_anchor(
     adapter = adapter_for(model, timm_name)
     if weights == RANDOM:
         log.warning("%s has random weights: its accuracy is chance until it is trained", timm_name)
-    elif weights not in (PRETRAINED, CHECKPOINT):
-        load_weights(model, weights)
-    return adapter(name, model, input_size)
+    has_new_head = weights == PRETRAINED and num_classes != model.pretrained_cfg.get("num_classes", num_classes)
+    if weights not in (PRETRAINED, RANDOM, CHECKPOINT):
+        has_new_head = load_weights(model, weights, new_heads)
+    return adapter(name, model, input_size), has_new_head
 
 
 def short_names(timm_names: Sequence[str]) -> list[str]:
