@@ -22,6 +22,7 @@ def create_anchors(
     weights: str | Sequence[str] = PRETRAINED,
     kwargs: Mapping[str, Any] | None = None,
     kwargs_each: Sequence[Mapping[str, Any]] | None = None,
+    new_heads: bool = False,
 ) -> list[Anchor]:
     """Make the anchors of an SN-Net, in order of complexity.
 
@@ -32,6 +33,8 @@ def create_anchors(
         weights: ``pretrained``, ``random``, ``checkpoint`` or the path of a local file; one for all, or one an anchor.
         kwargs: keyword arguments of ``timm.create_model`` for every anchor.
         kwargs_each: further ones, a mapping an anchor.
+        new_heads: make new classifiers where those of a local file are for another number of classes; timm does so by
+            itself for its pretrained weights.
 
     Raises:
         InputError: fewer than two names, an unknown or unsupported model, or weights that do not fit.
@@ -44,7 +47,7 @@ def create_anchors(
         if len(values) != len(names):
             raise InputError(f"anchors.{option} has {len(values)} entries for {len(names)} anchors: {', '.join(names)}")
     return [
-        create_anchor(timm_name, short, input_size, num_classes, source, {**(kwargs or {}), **own})
+        create_anchor(timm_name, short, input_size, num_classes, source, {**(kwargs or {}), **own}, new_heads)
         for timm_name, short, source, own in zip(names, short_names(names), weights, kwargs_each, strict=True)
     ]
 
@@ -56,6 +59,7 @@ def create_anchor(
     num_classes: int,
     weights: str,
     kwargs: Mapping[str, Any],
+    new_heads: bool = False,
 ) -> Anchor:
     """Make one anchor; arguments and errors as of ``create_anchors``."""
     require_known(timm_name, OPTIONS)
@@ -63,7 +67,7 @@ def create_anchor(
     if weights == PRETRAINED:
         with torch.device("meta"):  # costs next to nothing, so that nothing is downloaded for a model to be refused
             adapter_for(make(weights=None), timm_name)
-    model = make(weights=None if weights == CHECKPOINT else weights)
+    model = make(weights=None if weights == CHECKPOINT else weights, new_heads=new_heads)
     return adapter_for(model, timm_name)(name, model, input_size)
 
 

@@ -54,12 +54,14 @@ def create_model(
     weights: str | None,
     kwargs: Mapping[str, Any],
     options: Options,
+    new_heads: bool = False,
 ) -> nn.Module:
     """Make a timm model for images (channels, height, width) of ``input_size``.
 
     Args:
         weights: ``pretrained``, ``random`` (warned of) or the path of a local file; None loads nothing, silently.
         kwargs: of ``timm.create_model``.
+        new_heads: keep random classifiers where those of a local file are for another number of classes.
 
     Raises:
         InputError: keyword arguments that the model does not take, or weights that cannot be had or do not fit.
@@ -87,8 +89,11 @@ def create_model(
         ) from error
     if weights == RANDOM:
         log.warning("%s has random weights: its accuracy is chance until it is trained", timm_name)
-    elif weights not in (PRETRAINED, None):
-        load_weights(model, weights, options.weights)
+    renewed = weights == PRETRAINED and num_classes != model.pretrained_cfg.get("num_classes", num_classes)
+    if weights not in (PRETRAINED, RANDOM, None):
+        renewed = load_weights(model, weights, options.weights, new_heads)
+    if renewed:
+        log.info("%s has a new, random head for %d classes", timm_name, num_classes)
     return model
 
 

@@ -14,10 +14,15 @@ from torch import Tensor, nn
 from snnet_lightning.errors import InputError
 
 
-def load_weights(model: nn.Module, path: str, option: str = "anchors.weights") -> None:
+def load_weights(model: nn.Module, path: str, option: str = "anchors.weights", new_heads: bool = False) -> bool:
     """Load a ``.pth`` or ``.safetensors`` file into a timm model, converting old names as timm does.
 
-    ``option`` is what the user gave the path by.
+    Args:
+        option: what the user gave the path by.
+        new_heads: keep the model's own classifiers where those of the file do not fit.
+
+    Returns:
+        whether the model kept its own classifiers.
 
     Raises:
         InputError: no such file, an unreadable one, or one whose keys or shapes differ (the differences are listed).
@@ -32,7 +37,26 @@ def load_weights(model: nn.Module, path: str, option: str = "anchors.weights") -
         if "weights_only" in str(error):  # how today's timm reports an UnpicklingError
             raise InputError(f"{path} cannot be loaded safely: it holds more than tensors") from error
         raise InputError(f"{path} is not a readable weight file (truncated, or another format)") from error
-    load_checked(model, timm_names(model, state), path)
+    own, state = model.state_dict(), timm_names(model, state)
+    heads = tuple(f"{name}." for name in classifier_names(model))
+    body = {key: value for key, value in state.items() if not key.startswith(heads)}
+    body |= {key: value for key, value in own.items() if key.startswith(heads)}
+    differences = state_differences(own, state)
+    only_heads = differences and not state_differences(own, body)
+    if only_heads and new_heads:
+        model.load_state_dict(body)
+        return True
+    if differences:
+        hint = "; anchors.new_heads=true makes new heads" if only_heads else ""
+        raise InputError(f"{path} does not fit: {differences}{hint}")
+    model.load_state_dict(state)
+    return False
+
+
+def classifier_names(model: nn.Module) -> tuple[str, ...]:
+    """The modules that depend on the number of classes, as timm knows them; distilled models have two."""
+    names = model.pretrained_cfg.get("classifier") or ()
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def timm_names(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -43,18 +67,6 @@ def timm_names(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tenso
     # Layer scale has an old name too (gamma_1 for ls1.gamma), which timm converts only on request.
     request = {"adapt_layer_scale": True} if "adapt_layer_scale" in signature(convert).parameters else {}
     return dict(convert(dict(state), model, **request))
-
-
-def load_checked(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
-    """Load ``state`` into ``module``, which it must fit exactly.
-
-    Raises:
-        InputError: keys or shapes differ; lists them.
-    """
-    differences = state_differences(module.state_dict(), state)
-    if differences:
-        raise InputError(f"{where} does not fit: {differences}")
-    module.load_state_dict(state)
 
 
 def state_differences(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:

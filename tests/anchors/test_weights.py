@@ -1,5 +1,6 @@
 """Weights: those that ship with the package, local files, and files that must not be loaded."""
 
+import logging
 import os
 
 import pytest
@@ -56,7 +57,9 @@ def refusal(path, name="digits_tiny"):
 
 def test_shipped_weights_reach_the_accuracy_they_are_said_to():
     test = DigitsDataset(train=False)
-    images, classes = (torch.stack(column) for column in zip(*test.__getitems__([Draw(i) for i in range(540)]), strict=True))
+    images, classes = (
+        torch.stack(column) for column in zip(*test.__getitems__([Draw(i) for i in range(540)]), strict=True)
+    )
     found = []
     for anchor in create_anchors(list(WIDTHS), (1, 8, 8), 10):
         with torch.no_grad():
@@ -140,3 +143,58 @@ def test_code_in_a_file_is_not_run(tmp_path, trained):
     assert not made.exists()
     torch.load(tmp_path / "w.pth", weights_only=False)  # that it would have been
     assert made.exists()
+
+
+def body_of(model):
+    return {key: value for key, value in model.state_dict().items() if not key.startswith("head")}
+
+
+def test_pretrained_bodies_get_new_heads_for_another_number_of_classes(caplog):
+    with caplog.at_level(logging.INFO, "snnet_lightning"):
+        anchors = create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 4)
+    assert caplog.messages == [f"digits_{size} has a new, random head for 4 classes" for size in ("tiny", "small")]
+    for anchor in anchors:
+        with safe_open(WEIGHTS / f"{anchor.name}.safetensors", "pt") as file:
+            shipped = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        assert anchor(torch.zeros(2, 1, 8, 8)).shape == (2, 4)
+        body = body_of(anchor.model)
+        assert body.keys() == shipped.keys() - {"head.weight", "head.bias"}
+        assert all(torch.equal(body[key], shipped[key]) for key in body)
+
+
+def test_a_local_file_of_another_number_of_classes(tmp_path, trained, caplog):
+    path = str(tmp_path / "w.safetensors")
+    save_file(trained.state_dict(), path)
+    names, weights = ["digits_small", "digits_tiny"], ["pretrained", path]
+    with caplog.at_level(logging.INFO, "snnet_lightning"):
+        _, anchor = create_anchors(names, (1, 8, 8), 7, weights, new_heads=True)
+        assert caplog.messages == [f"digits_{size} has a new, random head for 7 classes" for size in ("small", "tiny")]
+        _, same = create_anchors(names, (1, 8, 8), 10, weights, new_heads=True)
+    assert len(caplog.messages) == 2  # a head that fits is kept
+    assert_same_tensors(same.model, trained.state_dict())
+    assert anchor.model.head.weight.shape == (7, 16)
+    body = body_of(anchor.model)
+    assert all(torch.equal(body[key], trained.state_dict()[key]) for key in body)
+    says = r"head.weight is \(10, 16\), not \(7, 16\).*; anchors.new_heads=true makes new heads$"
+    with pytest.raises(InputError, match=says):
+        create_anchors(names, (1, 8, 8), 7, weights)
+
+
+def test_a_file_without_a_head_and_a_model_with_two(tmp_path):
+    torch.manual_seed(0)
+    source = timm.create_model("levit_128s", num_classes=5)
+    state = {key: value for key, value in source.state_dict().items() if not key.startswith("head_dist.linear")}
+    torch.save(state, tmp_path / "w.pth")
+    model = timm.create_model("levit_128s", num_classes=3)
+    own = {key: value.clone() for key, value in model.state_dict().items()}
+    assert load_weights(model, str(tmp_path / "w.pth"), new_heads=True)
+    for key, value in model.state_dict().items():
+        new = key.startswith(("head.linear", "head_dist.linear"))
+        assert torch.equal(value, own[key] if new else state[key]), key
+
+
+def test_new_heads_help_no_other_body(tmp_path, trained):
+    torch.save(trained.state_dict(), tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"cls_token is \(1, 1, 16\)") as caught:
+        load_weights(fresh("digits_small"), str(tmp_path / "w.pth"), new_heads=True)
+    assert "anchors.new_heads" not in str(caught.value)
