@@ -1,7 +1,8 @@
 """Random numbers of a step (dropout, drop path) as a function of (seed, step, process)."""
 
 import lightning as L
-import torch
+
+from snnet_lightning.seeding import seed_generators
 
 
 class ReseedEveryStep(L.Callback):
@@ -15,4 +16,4 @@ class ReseedEveryStep(L.Callback):
         self.seed = seed
 
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: object) -> None:
-        torch.manual_seed(hash((self.seed, trainer.fit_loop.total_batch_idx, trainer.global_rank)) % 2**63)
+        seed_generators(hash((self.seed, trainer.fit_loop.total_batch_idx, trainer.global_rank)) % 2**63)

@@ -1,11 +1,9 @@
 """ImageNet and its like: images of any timm reader, timm's augmentations, batches normalised on the device."""
 
 import logging
-import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from timm.data import Mixup, create_dataset, create_transform
 from timm.data.random_erasing import RandomErasing
@@ -19,6 +17,7 @@ from snnet_lightning.data.reproducible import ReproducibleDataModule
 from snnet_lightning.data.streams import EvaluationStream, StreamLoader, TrainingStream
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.metrics import NOT_COUNTED
+from snnet_lightning.seeding import seed_generators
 
 log = logging.getLogger(__name__)
 
@@ -144,11 +143,9 @@ class ImageDataModule(ReproducibleDataModule):
             255 * torch.tensor(self.preprocessing[key], device=batch.images.device).view(-1, 1, 1)
             for key in ("mean", "std")
         )
-        images, targets = (batch.images - mean) / std, batch.labels
+        images, targets = batch.images.float().sub_(mean).div_(std), batch.labels
         if batch.training:
-            random.seed(batch.seed)
-            np.random.seed(batch.seed)
-            torch.manual_seed(batch.seed)
+            seed_generators(batch.seed)
             if self.erasing:
                 images = RandomErasing(**self.erasing, device=images.device)(images)
             if self.mixup:

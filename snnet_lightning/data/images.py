@@ -1,9 +1,7 @@
 """Images of a timm reader by index, reproducibly augmented; a file that cannot be decoded is named."""
 
-import random
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from PIL import Image
 from timm.data import ImageDataset
@@ -12,6 +10,7 @@ from torch.utils.data import Dataset
 
 from snnet_lightning.data.order import PADDING, Draw
 from snnet_lightning.evaluation.metrics import NOT_COUNTED
+from snnet_lightning.seeding import seed_generators
 
 MOST_RETRIES = 10  # neighbours tried in place of an unreadable image, as many as timm tries
 
@@ -62,9 +61,7 @@ class SeededImages(Dataset):
             except Exception as error:  # every decoder has its own ways to fail
                 unreadable.append(f"{self.images.filename(index, absolute=True)} ({_reason(error)})")
                 continue
-            random.seed(draw.seed)
-            np.random.seed(draw.seed)
-            torch.manual_seed(draw.seed)
+            seed_generators(draw.seed)
             return Item(self.images.transform(pixels), label, draw.seed, tuple(unreadable), self.training)
         return self._blank(draw, tuple(unreadable))
 

@@ -1,10 +1,8 @@
 """Images of a timm reader that can only be read from beginning to end: WebDataset shards, TFDS, HF streams."""
 
-import random
 from collections.abc import Iterator
 from copy import copy
 
-import numpy as np
 import torch
 from timm.data import IterableImageDataset
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -12,6 +10,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from snnet_lightning.data.images import Item
 from snnet_lightning.data.order import PADDING
 from snnet_lightning.evaluation.metrics import NOT_COUNTED
+from snnet_lightning.seeding import seed_generators
 
 
 class TrainingStream(IterableDataset):
@@ -31,9 +30,7 @@ class TrainingStream(IterableDataset):
     def __iter__(self) -> Iterator[Item]:
         worker = get_worker_info()
         seed = hash((self.seed, self.epoch, self.rank, worker.id if worker else 0)) % 2**32
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
+        seed_generators(seed)
         images = copy(self.images)
         images.reader = copy(images.reader)  # timm's reader goes on with the shuffling of the epoch before
         for position, (image, label) in enumerate(images):
