@@ -1,5 +1,6 @@
 """The checkpoint from which a run goes on that was killed."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -35,5 +36,7 @@ class LastCheckpoint(Checkpoint):
         trainer.save_checkpoint(self.path)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, SIGTERMException) and trainer.state.fn == TrainerFn.FITTING:
-            trainer.save_checkpoint(self.path)
+        if isinstance(exception, SIGTERMException):
+            exception.code = 128 + signal.SIGTERM  # as shells have it; Lightning's own is that of success
+            if trainer.state.fn == TrainerFn.FITTING:
+                trainer.save_checkpoint(self.path)
