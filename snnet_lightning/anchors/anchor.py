@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from snnet_lightning.evaluating import evaluating
 from snnet_lightning.stitch.route import Block, Depths, Entry, Head, Part, Stem, anchor_route
 
 Layout = Literal["NLC", "NHWC", "NCHW"]
@@ -174,14 +175,11 @@ class Anchor(nn.Module):
         """Layout and shape after every part but the head, seen in one forward pass (parts as of anchor 0)."""
         seen: dict[Part, Activation] = {}
         parameter = next(self.parameters())
-        training = self.training
-        self.eval()
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(self):
             x = torch.zeros(1, *self.input_size, device=parameter.device, dtype=parameter.dtype)
             for part in anchor_route(0, self.depths)[:-1]:
                 x = self.run(part, x)
                 seen[part] = Activation(self.layout, tuple(x.shape[1:]), self.prefix)
-        self.train(training)
         return seen
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, Literal
 
 import torch
@@ -94,6 +95,8 @@ class ImageDataModule(ReproducibleDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         rank, world = self.share
+        if not self.reader and not self.class_map:
+            check_class_folders(*(split_path(self.root, split) for split in self.splits))
         train, test = (
             self._dataset(split, training) for split, training in zip(self.splits, (True, False), strict=True)
         )
@@ -118,9 +121,10 @@ class ImageDataModule(ReproducibleDataModule):
 
     @property
     def plain_train_set(self) -> Dataset:
-        plain = self._dataset(self.splits[0], training=False)
-        if isinstance(plain, IterableDataset):
-            return EvaluationStream(plain, self.input_size, 0, 1)
+        if isinstance(self.train_set, TrainingStream):
+            return EvaluationStream(self._dataset(self.splits[0], training=False), self.input_size, 0, 1)
+        plain = copy(self.train_set.images)  # its reader too: walking through ImageNet's files takes long
+        plain.transform = self._transform(training=False)
         return SeededImages(plain, self.input_size, training=False)
 
     def _evaluation_loader(self, done: int) -> DataLoader:
@@ -177,10 +181,7 @@ class ImageDataModule(ReproducibleDataModule):
                     input_img_mode=mode,
                 )
             else:
-                paths = [split_path(self.root, split) for split in self.splits]
-                if not self.class_map:
-                    check_class_folders(*paths)
-                path = str(paths[self.splits.index(split)])
+                path = str(split_path(self.root, split))
                 options = {"search_split": False, "class_map": self.class_map or "", "input_img_mode": mode}
                 dataset = create_dataset("", root=path, split=split, **options)
         except (RuntimeError, AssertionError, ImportError, OSError, KeyError) as error:
@@ -188,7 +189,11 @@ class ImageDataModule(ReproducibleDataModule):
             raise InputError(f"{where}data.root={self.root}, split {split}: {error}") from error
         if self.reader.lower().startswith("wds/"):
             check_shards(self.root, dataset.reader.split_info.filenames)
-        dataset.transform = _checked(
+        dataset.transform = self._transform(training)
+        return dataset
+
+    def _transform(self, training: bool) -> Callable[..., Tensor]:
+        return _checked(
             "augmentation",
             create_transform,
             self.input_size,
@@ -197,7 +202,6 @@ class ImageDataModule(ReproducibleDataModule):
             **self.preprocessing,
             **(self.augmentation if training else {}),
         )
-        return dataset
 
     def _count_classes(self, train: Dataset, test: Dataset) -> int:
         known = [_class_indices(dataset.reader) for dataset in (train, test)]

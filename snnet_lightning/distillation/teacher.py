@@ -3,17 +3,15 @@
 They are no modules, so that no LightningModule that holds one registers, trains or saves it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import timm
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.anchors.timm_model import PRETRAINED, Options, create_model
 from snnet_lightning.distillation.renormalise import renormalisation
 from snnet_lightning.errors import InputError
+from snnet_lightning.evaluating import evaluating
 
 ANCHOR = "anchor"  # the name of the teacher that is part of the SN-Net
 OPTIONS = Options("distillation.teacher", "distillation.weights", "distillation.teacher")
@@ -64,15 +62,3 @@ class AnchorTeacher:
     def __call__(self, images: Tensor) -> Tensor:
         with evaluating(self.anchor):
             return self.anchor(images)
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put ``module`` in eval mode, and every submodule back in its own afterwards."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Anchor
+from snnet_lightning.evaluating import evaluating
 from snnet_lightning.network.compile_parts import uncompiled
 from snnet_lightning.network.snnet import SNNet, module_key
 from snnet_lightning.stitch.route import Layer, Part, Stem, Stitch
@@ -42,13 +43,10 @@ def attention_flops(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
 
 def count_flops(module: nn.Module, x: Tensor) -> int:
     """Multiply-accumulates of ``module`` on ``x`` in eval mode, counted by fvcore."""
-    training = module.training
-    module.eval()
-    with torch.no_grad(), uncompiled(module):
+    with torch.no_grad(), evaluating(module), uncompiled(module):
         analysis = FlopCountAnalysis(module, x).set_op_handle(ATTENTION, attention_flops)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
         flops = int(analysis.total())
-    module.train(training)
     return flops
 
 
@@ -58,7 +56,6 @@ class _PartOfAnchor(nn.Module):
     def __init__(self, anchor: Anchor, part: Part):
         super().__init__()
         self.anchor, self.part = anchor, part
-        self.training = anchor.training  # to which the count returns the anchor
 
     def forward(self, x: Tensor) -> Tensor:
         return self.anchor.run(self.part, x)
