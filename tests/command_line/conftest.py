@@ -1,6 +1,8 @@
 """train.py and evaluate.py, as processes of their own or, since their imports take long, in this one."""
 
+import json
 import logging
+import math
 import os
 import runpy
 import subprocess
@@ -11,7 +13,11 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import torch
+from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +52,42 @@ def start() -> Callable[..., Run]:
         return Run(done.returncode, done.stdout, done.stderr, directory)
 
     return run
+
+
+@pytest.fixture
+def composed() -> Callable[..., DictConfig]:
+    """The configuration of train.py with these overrides, as Hydra would hand it to the job."""
+
+    def make(*overrides: str, directory: Path) -> DictConfig:
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            words = [*overrides, f"hydra.runtime.output_dir={directory}", "~callbacks.progress"]
+            cfg = compose("train", words, return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        with open_dict(cfg):
+            del cfg["hydra"]
+        return cfg
+
+    return make
+
+
+@pytest.fixture
+def assert_trains(composed, tmp_path, monkeypatch) -> Callable[..., None]:
+    """The configuration shrunk by debug=default takes so many steps, and every stitch is evaluated on a batch."""
+
+    def check(*overrides: str, steps: int) -> None:
+        monkeypatch.syspath_prepend(str(ROOT))
+        monkeypatch.setattr(sys, "argv", ["train.py"])
+        import train
+
+        train.main(composed(*overrides, directory=tmp_path))
+        rows = [json.loads(line) for line in (tmp_path / "stitches.jsonl").read_text().splitlines()]
+        assert len(rows) > 3
+        assert all(math.isfinite(row["loss"]) and row["images"] == 4 for row in rows)
+        state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+        assert state["global_step"] == steps
+        assert all(v.isfinite().all() for v in state["state_dict"].values() if v.is_floating_point())
+
+    return check
 
 
 @pytest.fixture

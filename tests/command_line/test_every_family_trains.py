@@ -1,16 +1,11 @@
 """Every anchors configuration trains a few steps and is evaluated, shrunk by debug=default and narrow anchors."""
 
-import json
-import math
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import OmegaConf, open_dict
+from omegaconf import OmegaConf
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATIONS = sorted(path.stem for path in (ROOT / "conf" / "anchors").glob("*.yaml"))
@@ -36,38 +31,18 @@ NARROW = {
 }
 
 
-def composed(family, directory):
-    overrides = [f"anchors={family}", "debug=default", *NARROW.get(family, [])]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        cfg = compose(
-            "train",
-            [*overrides, f"hydra.runtime.output_dir={directory}", "~callbacks.progress"],
-            return_hydra_config=True,
-        )
-    HydraConfig.instance().set_config(cfg)
-    with open_dict(cfg):
-        del cfg["hydra"]
-    return cfg
+def overrides(family):
+    return [f"anchors={family}", "debug=default", *NARROW.get(family, [])]
 
 
 @pytest.mark.parametrize("family", CONFIGURATIONS)
-def test_a_few_steps_and_the_evaluation(family, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))
-    monkeypatch.setattr(sys, "argv", ["train.py"])
-    import train
-
-    train.main(composed(family, tmp_path))
-    rows = [json.loads(line) for line in (tmp_path / "stitches.jsonl").read_text().splitlines()]
-    assert len(rows) > 3
-    assert all(math.isfinite(row["loss"]) and row["images"] == 4 for row in rows)
-    state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
-    assert state["global_step"] == 4
-    assert all(v.isfinite().all() for v in state["state_dict"].values() if v.is_floating_point())
+def test_a_few_steps_and_the_evaluation(family, assert_trains):
+    assert_trains(*overrides(family), steps=4)
 
 
 @pytest.mark.parametrize("family", CONFIGURATIONS)
-def test_every_stitching_layer_gets_a_gradient(family, tmp_path):
-    cfg = composed(family, tmp_path)
+def test_every_stitching_layer_gets_a_gradient(family, composed, tmp_path):
+    cfg = composed(*overrides(family), directory=tmp_path)
     OmegaConf.resolve(cfg)
     net = instantiate(cfg.net).train()
     images = torch.randn(2, *cfg.anchors.input_size)

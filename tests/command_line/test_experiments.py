@@ -3,15 +3,11 @@
 import json
 import math
 import re
-import sys
 from pathlib import Path
 
 import pytest
-import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import OmegaConf, open_dict
+from omegaconf import OmegaConf
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
@@ -44,38 +40,23 @@ NARROW = {
 }
 
 
-def composed(*overrides):
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        cfg = compose("train", [*overrides], return_hydra_config=True)
-    HydraConfig.instance().set_config(cfg)
-    with open_dict(cfg):
-        del cfg["hydra"]
-    return cfg
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_two_steps_and_the_evaluation(experiment, assert_trains):
+    overrides = [
+        f"experiment={experiment}",
+        "debug=default",
+        "trainer.limit_train_batches=2",
+        *NARROW.get(experiment, []),
+    ]
+    assert_trains(*overrides, steps=2)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_two_steps_and_the_evaluation(experiment, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))
-    monkeypatch.setattr(sys, "argv", ["train.py"])
-    import train
-
-    small = ["debug=default", *TWO_STEPS, *NARROW.get(experiment, [])]
-    cfg = composed(f"experiment={experiment}", *small, f"hydra.runtime.output_dir={tmp_path}")
-    train.main(cfg)
-    rows = [json.loads(line) for line in (tmp_path / "stitches.jsonl").read_text().splitlines()]
-    assert len(rows) > 3
-    assert all(math.isfinite(row["loss"]) and row["images"] == 4 for row in rows)
-    state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
-    assert state["global_step"] == 2
-    assert all(v.isfinite().all() for v in state["state_dict"].values() if v.is_floating_point())
-
-
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_what_the_head_of_the_file_says(experiment, tmp_path, imagenet_tree):
+def test_what_the_head_of_the_file_says(experiment, composed, tmp_path, imagenet_tree):
     """The anchors, the batch and the epochs as its comments tell them; data that its anchors agree on."""
     text = (ROOT / "conf" / "experiment" / f"{experiment}.yaml").read_text()
     root = f"data.root={imagenet_tree}"
-    cfg = composed(f"experiment={experiment}", root, f"hydra.runtime.output_dir={tmp_path}")
+    cfg = composed(f"experiment={experiment}", root, directory=tmp_path)
     OmegaConf.resolve(cfg)
     assert f"train.py experiment={experiment} data.root=" in text
     assert cfg.data.batch_size == int(re.search(r"8 GPUs with (\d+) images each", text)[1])

@@ -108,16 +108,22 @@ def test_learning_rates_of_every_group_are_logged_at_every_step(module, make_tra
     assert len(rows) == 5
 
 
-def test_warm_up_counts_optimizer_steps_when_gradients_are_accumulated(module, make_trainer):
-    module.optim = OptimizerRecipe("sgd", lr=1e-3, warmup_epochs=2, warmup_lr=0, min_lr=0)
-    trainer = make_trainer(max_epochs=4, limit_train_batches=4, limit_val_batches=0, accumulate_grad_batches=2)
-    seen = []
+def rates_of_steps(trainer):
+    """The last group's learning rate at every optimiser step, as the trainer takes them."""
+    rates = []
 
     class Watch(L.Callback):
         def on_before_optimizer_step(self, trainer, module, optimizer):
-            seen.append(optimizer.param_groups[-1]["lr"])
+            rates.append(optimizer.param_groups[-1]["lr"])
 
     trainer.callbacks.append(Watch())
+    return rates
+
+
+def test_warm_up_counts_optimizer_steps_when_gradients_are_accumulated(module, make_trainer):
+    module.optim = OptimizerRecipe("sgd", lr=1e-3, warmup_epochs=2, warmup_lr=0, min_lr=0)
+    trainer = make_trainer(max_epochs=4, limit_train_batches=4, limit_val_batches=0, accumulate_grad_batches=2)
+    seen = rates_of_steps(trainer)
     trainer.fit(module, datamodule=DigitsDataModule())
     assert len(seen) == 8
     assert seen[:4] == pytest.approx([0, 0.25e-3, 0.5e-3, 0.75e-3])
@@ -128,13 +134,7 @@ def test_warm_up_counts_optimizer_steps_when_gradients_are_accumulated(module, m
 def test_the_rate_scales_with_the_images_of_an_optimizer_step(module, make_trainer):
     module.optim = OptimizerRecipe("sgd", lr=1e-3, warmup_epochs=0, lr_base_batch=64)
     trainer = make_trainer(max_epochs=1, limit_train_batches=4, limit_val_batches=0, accumulate_grad_batches=4)
-    seen = []
-
-    class Watch(L.Callback):
-        def on_before_optimizer_step(self, trainer, module, optimizer):
-            seen.append(optimizer.param_groups[-1]["lr"])
-
-    trainer.callbacks.append(Watch())
+    seen = rates_of_steps(trainer)
     trainer.fit(module, datamodule=DigitsDataModule(batch_size=32))
     assert seen == pytest.approx([2e-3])  # 32 images, 4 batches a step, one process: 128 / 64
 
