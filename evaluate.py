@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from snnet_lightning.command import job, recall_training_overrides, run
+from snnet_lightning.command import job, optimized_metric, recall_training_overrides, run
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
@@ -30,7 +30,7 @@ def main(cfg: DictConfig) -> float | None:
         logger=instantiate(cfg.logger),
     )
     trainer.test(model, datamodule=instantiate(cfg.data), verbose=False)
-    return model.mean_acc1
+    return optimized_metric(trainer, cfg.optimized_metric)
 
 
 if __name__ == "__main__":

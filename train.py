@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from snnet_lightning.command import job, run
+from snnet_lightning.command import job, optimized_metric, run
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -29,7 +29,7 @@ def main(cfg: DictConfig) -> float:
     )
     trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path)
     trainer.test(model, datamodule=datamodule, verbose=False)
-    return model.mean_acc1
+    return optimized_metric(trainer, cfg.optimized_metric)
 
 
 if __name__ == "__main__":

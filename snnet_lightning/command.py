@@ -73,6 +73,18 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     return guarded
 
 
+def optimized_metric(trainer: Any, name: str) -> float:
+    """The logged metric that a sweep is told of.
+
+    Raises:
+        InputError: nothing was logged under this name.
+    """
+    found = trainer.callback_metrics
+    if name not in found:
+        raise InputError(f"optimized_metric={name}: there is no such metric; there are {', '.join(sorted(found))}")
+    return float(found[name])
+
+
 def wants_traceback() -> bool:
     """Whether the user, and not ``run`` in this process or the one that started it, asked Hydra for tracebacks."""
     return os.environ.get(SHOW_TRACEBACK) == "1" and OUR_CHOICE not in os.environ

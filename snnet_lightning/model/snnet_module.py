@@ -11,6 +11,8 @@ from snnet_lightning.distillation import Distillation
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import Cost, stitch_costs
 from snnet_lightning.evaluation.metrics import StitchMetrics
+from snnet_lightning.evaluation.results import stitch_rows
+from snnet_lightning.evaluation.summary import summarise
 from snnet_lightning.network.prefix_tree import forward_all
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.optim.adaptive_clipping import clip_adaptively
@@ -126,8 +128,8 @@ class SNNetModule(L.LightningModule):
     def on_test_epoch_end(self) -> None:
         self.scores = self.test_metrics.scores()
         self.test_metrics.reset()
-        self.mean_acc1 = sum(score.acc1 for score in self.scores) / len(self.scores)
-        self.log("test/acc1", self.mean_acc1)
+        anchors = [stitch.id for stitch in self.net.space.anchors]
+        self.log_dict(summarise(stitch_rows(self.costs, self.scores), anchors))
 
     def _score(self, batch: Batch, stitches: Any, metrics: StitchMetrics) -> None:
         images, classes = batch

@@ -15,6 +15,8 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
 
+DIGITS = ["digits_tiny", "digits_small", "digits_base"]
+
 
 @torch.no_grad()
 def test_files_table_and_log(digits_net, make_trainer, tmp_path, capsys):
@@ -25,7 +27,7 @@ def test_files_table_and_log(digits_net, make_trainer, tmp_path, capsys):
     trainer = make_trainer(callbacks=[WriteResults(str(results))], logger=logger)
     trainer.test(module, datamodule=data, verbose=False)
 
-    assert sorted(path.name for path in results.iterdir()) == ["pareto.png", "stitches.jsonl"]
+    assert sorted(path.name for path in results.iterdir()) == ["pareto.png", "stitches.jsonl", "summary.json"]
     rows = [json.loads(line) for line in (results / "stitches.jsonl").read_text().splitlines()]
     assert [row["id"] for row in rows] == list(range(35))
     images, classes = (
@@ -41,7 +43,11 @@ def test_files_table_and_log(digits_net, make_trainer, tmp_path, capsys):
         assert row["acc1"] == pytest.approx(100 * (logits.argmax(1) == classes).double().mean().item(), abs=one_image)
         assert row["acc5"] == pytest.approx(100 * top5.double().mean().item(), abs=one_image)
         assert row["loss"] == pytest.approx(F.cross_entropy(logits, classes).item(), rel=1e-4)
-    assert module.mean_acc1 == pytest.approx(sum(row["acc1"] for row in rows) / 35)
+    summary = json.loads((results / "summary.json").read_text())
+    assert summary["test/acc1"] == pytest.approx(sum(row["acc1"] for row in rows) / 35)
+    assert {name: summary[f"test/acc1/{name}"] for name in DIGITS} == {row["name"]: row["acc1"] for row in rows[:3]}
+    for name, value in summary.items():
+        assert trainer.callback_metrics[name].item() == pytest.approx(value)
 
     with open(tmp_path / "csv" / "metrics.csv") as file:
         logged = [row for row in csv.DictReader(file) if row["stitch/id"]]

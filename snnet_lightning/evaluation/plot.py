@@ -1,0 +1,92 @@
+"""The picture of all stitches: FLOPs against top-1."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patheffects import withStroke
+
+from snnet_lightning.atomic import written_atomically
+from snnet_lightning.evaluation.pareto import pareto_front
+from snnet_lightning.evaluation.results import Row
+
+# Okabe and Ito's palette: told apart by colour-blind readers too.
+STITCH, FRONT, ANCHOR = "#56B4E9", "#0072B2", "#D55E00"
+
+
+def plot_pareto(rows: Sequence[Row], anchors: Sequence[int], path: Path) -> None:
+    """FLOPs against top-1: anchors as stars, the others as dots sized by parameters, and the Pareto front.
+
+    Args:
+        rows: the stitches, with accuracies.
+        anchors: ids of those that are single anchors.
+        path: the PNG to write.
+    """
+    flops = np.array([row.flops for row in rows], dtype=float)
+    acc1 = np.array([row.acc1 for row in rows])
+    params = np.array([row.params for row in rows], dtype=float)
+    unit, prefix = next(((u, p) for u, p in ((1e9, "G"), (1e6, "M")) if flops.max() >= u), (1e3, "k"))
+    sizes = 15 + 105 * params / params.max()
+    single = np.isin([row.id for row in rows], anchors)
+    front = pareto_front(list(zip(flops, acc1, strict=True)))
+
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    axes.plot(
+        flops[front] / unit,
+        acc1[front],
+        color=FRONT,
+        lw=1.5,
+        drawstyle="steps-post",
+        label="Pareto front",
+        zorder=1,
+    )
+    axes.scatter(
+        flops[~single] / unit,
+        acc1[~single],
+        sizes[~single],
+        STITCH,
+        edgecolors="white",
+        lw=0.6,
+        label="stitch",
+        zorder=2,
+    )
+    axes.scatter(
+        flops[single] / unit,
+        acc1[single],
+        180,
+        ANCHOR,
+        marker="*",
+        edgecolors="black",
+        lw=0.6,
+        label="anchor",
+        zorder=3,
+    )
+    for row in (row for row in rows if row.id in anchors):
+        axes.annotate(
+            row.name,
+            (row.flops / unit, row.acc1),
+            xytext=(0, -9),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=9,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
+            zorder=4,
+        )
+    axes.margins(0.09, 0.12)
+    axes.set_xlabel(f"{prefix}FLOPs of one image (multiply-accumulates)")
+    axes.set_ylabel("top-1 accuracy (%)")
+    axes.set_title(f"{len(rows)} stitches of one network; dot size: parameters, up to {_count(params.max())}")
+    axes.grid(alpha=0.25)
+    axes.legend(loc="lower right", frameon=False)
+    with written_atomically(path) as unfinished:
+        figure.savefig(unfinished, dpi=150, format="png")
+    plt.close(figure)
+
+
+def _count(number: float) -> str:
+    return f"{number / 1e6:.1f} M" if number >= 1e6 else f"{number / 1e3:.0f} k"
