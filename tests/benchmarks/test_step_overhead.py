@@ -58,11 +58,11 @@ def bare(family):
     loader, sampler, loss = data.train_dataloader(), UniformSampler(1), nn.CrossEntropyLoss(label_smoothing=0.1)
     optimizer, schedule = RECIPE.build(net, STEPS, len(loader), data.batch_size)
     net.train()
-    step = 0
+    step, flops = 0, dict.fromkeys(net.space, 1)
     while step < STEPS:
         for images, classes in loader:
             optimizer.zero_grad()
-            loss(net(images, sampler.draw(net.space, step)), classes).backward()
+            loss(net(images, *sampler.draw(flops, step)), classes).backward()
             optimizer.step()
             step += 1
             schedule.step_update(step)

@@ -15,21 +15,21 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.network.initialise import initialise_by_least_squares
 from snnet_lightning.optim import OptimizerRecipe
-from snnet_lightning.sampler import UniformSampler
+from snnet_lightning.sampler import Sampler, UniformSampler
 from snnet_lightning.stitch import PairedSpace
 
 RECIPE = OptimizerRecipe("adamw", lr=1e-3, warmup_epochs=1)
 
 
-class RecordingSampler:
+class RecordingSampler(Sampler):
     """Notes the steps for which a stitch is drawn."""
 
     def __init__(self, sampler):
         self.sampler, self.steps = sampler, []
 
-    def draw(self, space, step, rank):
+    def draw(self, flops, step, rank=0):
         self.steps.append(step)
-        return self.sampler.draw(space, step, rank)
+        return self.sampler.draw(flops, step, rank)
 
 
 class Watch(L.Callback):
