@@ -5,7 +5,7 @@ from pathlib import Path
 
 from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.evaluation.plot import plot_pareto
-from snnet_lightning.evaluation.results import Row, stitch_rows, write_jsonl
+from snnet_lightning.evaluation.results import Row, stitch_rows, write_rows
 from snnet_lightning.evaluation.summary import summarise, write_summary
 from snnet_lightning.evaluation.table import print_table
 from snnet_lightning.network.snnet import SNNet
@@ -15,7 +15,7 @@ from snnet_lightning.stitch.route import StitchSpace
 def report(rows: Sequence[Row], space: StitchSpace, directory: Path) -> None:
     """Write ``stitches.jsonl`` and, where accuracies were measured, the summary and pictures; print the table."""
     anchors = [stitch.id for stitch in space.anchors]
-    write_jsonl(rows, directory / "stitches.jsonl")
+    write_rows(rows, directory / "stitches.jsonl")
     if rows[0].acc1 is not None:
         write_summary(summarise(rows, anchors), directory)
         plot_pareto(rows, anchors, directory / "pareto.png")

@@ -1,6 +1,7 @@
 """Stitching layers are initialised before the first step of a new run, and never on a resumed one."""
 
 import copy
+import json
 
 import lightning as L
 import pytest
@@ -106,6 +107,17 @@ def test_a_resumed_run_goes_on_from_its_checkpoint(fit, tmp_path):
     assert (watch.step, watch.lr) == (3, lr)
     assert watch.sampler.steps == [3, 4, 5]  # so no stitch is drawn twice for the same step
     assert len(equal(trained, resumed.net.state_dict())) < len(trained)  # and it did train
+
+
+def test_how_well_every_layer_fits_is_written_down(make_trainer, tmp_path):
+    module = make_module(0)
+    callbacks = [InitialiseStitchingLayers(samples=50, directory=str(tmp_path))]
+    make_trainer(max_epochs=0, callbacks=callbacks).fit(module, datamodule=DigitsDataModule())
+    rows = [json.loads(line) for line in (tmp_path / "stitching_layers.jsonl").read_text().splitlines()]
+    assert [row["layer"] for row in rows] == list(module.net.stitching_layers)
+    places = [place for row in rows for place in row["places"]]
+    assert {place["name"] for place in places} == {s.name for s in module.net.space if not s.is_anchor}
+    assert all(0 < x["relative_error"] < 1.5 and 0 < x["cka"] < 1 for x in [*rows, *places])
 
 
 def test_the_checkpoint_carries_the_overrides(fit, tmp_path):
