@@ -74,10 +74,11 @@ class SNNetModule(L.LightningModule):
         return [*self.net.space.anchors, *spread]
 
     def setup(self, stage: str) -> None:
-        """Refuse data and strategies that cannot work.
+        """Refuse data, samplers and strategies that cannot work.
 
         Raises:
-            InputError: the data's classes are not those of the anchors' heads; DDP that expects to use everything.
+            InputError: the data's classes are not those of the anchors' heads; a sampler that finds nothing to draw; DDP
+                that expects to use everything.
         """
         classes, heads = self.trainer.datamodule.num_classes, {anchor.num_classes for anchor in self.net.anchors}
         if heads != {classes}:
@@ -86,6 +87,11 @@ class SNNetModule(L.LightningModule):
                 f"the data has {classes} classes, but the anchors' heads have {found}: "
                 f"anchors.num_classes={classes} makes heads for them"
             )
+        if stage == "fit":
+            try:
+                self.sampler.draw(self.trained_flops, step=0)
+            except InputError as error:
+                self._refuse(str(error))
         strategy = self.trainer.strategy
         if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
             self._refuse("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")
