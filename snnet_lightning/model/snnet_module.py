@@ -77,8 +77,8 @@ class SNNetModule(L.LightningModule):
         """Refuse data, samplers and strategies that cannot work.
 
         Raises:
-            InputError: the data's classes are not those of the anchors' heads; a sampler that finds nothing to draw; DDP
-                that expects to use everything.
+            InputError: the data's classes are not those of the anchors' heads; the sampler finds nothing to draw; DDP
+                expects to use everything.
         """
         classes, heads = self.trainer.datamodule.num_classes, {anchor.num_classes for anchor in self.net.anchors}
         if heads != {classes}:
