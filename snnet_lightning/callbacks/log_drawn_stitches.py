@@ -34,13 +34,15 @@ class LogDrawnStitches(L.Callback):
             self.counts.update(stitch.name for stitch in pl_module.draw(rank))
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *outputs: Any) -> None:
-        places = torch.tensor([self.place[stitch] for stitch in pl_module.drawn], device=pl_module.device)
-        self.losses.index_add_(0, places, pl_module.drawn_losses.double())
-        self.draws.index_add_(0, places, torch.ones_like(places))
+        for stitch, loss in zip(pl_module.drawn, pl_module.drawn_losses, strict=True):
+            place = self.place[stitch]
+            self.losses[place] += loss  # stays on the device, which need not wait for the next step
+            self.draws[place] += 1
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         # Every process sums up all kinds in the same order, whichever it drew.
-        losses, draws = (trainer.strategy.reduce(x, reduce_op="sum").tolist() for x in (self.losses, self.draws))
+        draws = torch.tensor(self.draws, device=pl_module.device)
+        losses, draws = (trainer.strategy.reduce(x, reduce_op="sum").tolist() for x in (self.losses, draws))
         means = {
             f"train/loss/{kind}": loss / count
             for kind, loss, count in zip(self.kinds, losses, draws, strict=True)
@@ -59,4 +61,4 @@ class LogDrawnStitches(L.Callback):
 
     def _forget(self, pl_module: L.LightningModule) -> None:
         self.losses = torch.zeros(len(self.kinds), dtype=torch.double, device=pl_module.device)
-        self.draws = torch.zeros(len(self.kinds), dtype=torch.long, device=pl_module.device)
+        self.draws = [0] * len(self.kinds)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from snnet_lightning.anchors import create_anchors
-from snnet_lightning.callbacks import ReseedEveryStep, StopOnNonFiniteLoss
+from snnet_lightning.callbacks import LogDrawnStitches, ReseedEveryStep, StopOnNonFiniteLoss
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
@@ -46,7 +46,7 @@ def net_and_data(family):
 def ours(family, make_trainer):
     net, data = net_and_data(family)
     clock = Clock()
-    callbacks = [ReseedEveryStep(1), StopOnNonFiniteLoss(), clock]
+    callbacks = [ReseedEveryStep(1), StopOnNonFiniteLoss(), LogDrawnStitches(), clock]
     trainer = make_trainer(max_steps=STEPS, max_epochs=STEPS, limit_val_batches=0, callbacks=callbacks)
     trainer.fit(SNNetModule(net, UniformSampler(1), RECIPE), datamodule=data)
     return clock.end - clock.start
