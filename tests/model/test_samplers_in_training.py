@@ -13,7 +13,7 @@ from snnet_lightning.distillation import InPlaceDistillation
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
-from snnet_lightning.sampler import ImportanceSampler, SandwichSampler, UniformSampler
+from snnet_lightning.sampler import ImportanceSampler, SandwichSampler, SingleSampler, UniformSampler
 from snnet_lightning.stitch import PairedSpace, StagedSpace
 
 RECIPE = OptimizerRecipe("sgd", lr=1e-2, warmup_epochs=0)
@@ -62,6 +62,33 @@ def test_a_sandwich_step_takes_the_mean_gradient_of_its_stitches(digits_net, mak
         (sum(losses) / 4 / accumulated).backward()
     expected = {name: p.grad for name, p in before.named_parameters() if p.grad is not None}
     assert_gradients(record.gradients[0], expected)
+
+
+def peak_of_saved_activations(make_trainer, net, sampler):
+    """Bytes that autograd keeps for backward passes at the same time, at most, over a few steps."""
+    live = peak = 0
+
+    class Saved:
+        def __init__(self, tensor):
+            nonlocal live, peak
+            self.tensor, self.bytes = tensor, tensor.nbytes
+            live += self.bytes
+            peak = max(peak, live)
+
+        def __del__(self):
+            nonlocal live
+            live -= self.bytes
+
+    with torch.autograd.graph.saved_tensors_hooks(Saved, lambda saved: saved.tensor):
+        trainer = make_trainer(**SHORT, limit_train_batches=2)
+        trainer.fit(SNNetModule(net, sampler, RECIPE), datamodule=DigitsDataModule())
+    return peak
+
+
+def test_a_sandwich_step_needs_the_memory_of_its_largest_stitch(digits_net, make_trainer):
+    alone = peak_of_saved_activations(make_trainer, digits_net, SingleSampler("digits_base"))
+    sandwich = peak_of_saved_activations(make_trainer, digits_net, SandwichSampler(3, 4))
+    assert 0.9 * alone < sandwich < 1.1 * alone
 
 
 def test_importance_is_of_the_gradients_of_the_step(digits_net, make_trainer):
