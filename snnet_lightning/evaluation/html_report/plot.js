@@ -1,6 +1,7 @@
 // The plot: drawn again at every width, so that its letters keep their size; its points are made once and keep the focus.
 
 const plot = (() => {
+  const LETTER = 7.6; // about the width of a digit, in pixels
   const svg = element("plot");
   const yKey = measured ? "acc1" : "params";
   const shown = rows.filter((row) => row[yKey] !== null).sort((a, b) => a.flops - b.flops || a.id - b.id);
@@ -36,36 +37,44 @@ const plot = (() => {
   function draw() {
     const width = element("chart").clientWidth;
     const height = Math.round(Math.min(460, Math.max(300, 0.62 * width)));
-    const inner = { left: 46, right: width - 10, top: 28, bottom: height - 44 };
+    const inner = { left: 0, right: width - 10, top: 28, bottom: height - 44 };
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.setAttribute("height", height);
-    const across = scale(extent(shown.map((r) => unit(r, "flops"))), [inner.left, inner.right], 0.06, logarithmic);
     const up = scale(extent(shown.map((r) => unit(r, yKey))), [inner.bottom, inner.top], 0.1, false);
+    const heights = heightTicks(up);
+    inner.left = 14 + LETTER * Math.max(...heights.map(({ text }) => text.length));
+    const across = scale(extent(shown.map((r) => unit(r, "flops"))), [inner.left, inner.right], 0.06, logarithmic);
     for (const point of points) {
       point.x = across(unit(point.row, "flops"));
       point.y = up(unit(point.row, yKey));
       point.group.setAttribute("transform", `translate(${point.x.toFixed(2)} ${point.y.toFixed(2)})`);
     }
-    drawAxes(across, up, inner, width);
+    drawAxes(across, up, heights, inner, width);
     drawLines(across, inner);
     drawMarks(inner);
     if (current) showTip(current);
   }
 
-  function drawAxes(across, up, { left, right, top, bottom }, width) {
+  const show = (x, decimals) => x.toLocaleString("en", { maximumFractionDigits: decimals });
+
+  function heightTicks(up) {
+    const { ticks, decimals } = linearTicks(up.domain, 6);
+    return ticks.filter((y) => !measured || y <= 100).map((y) => ({ y, text: show(y, decimals) }));
+  }
+
+  function drawAxes(across, up, heights, { left, right, top, bottom }, width) {
     const axes = element("axes");
     axes.replaceChildren();
-    const show = (x, decimals) => x.toLocaleString("en", { maximumFractionDigits: decimals });
-    const vertical = linearTicks(up.domain, 6);
-    for (const y of vertical.ticks.filter((y) => !measured || y <= 100)) {
+    for (const { y, text } of heights) {
       make("path", { class: "grid", d: `M${left} ${up(y)}H${right}` }, axes);
-      make("text", { x: left - 6, y: up(y), dy: "0.35em", "text-anchor": "end" }, axes, show(y, vertical.decimals));
+      make("text", { x: left - 6, y: up(y), dy: "0.35em", "text-anchor": "end" }, axes, text);
     }
     const horizontal = (logarithmic ? logTicks : linearTicks)(across.domain, Math.floor((right - left) / 64));
     for (const x of horizontal.ticks) {
       make("path", { class: "grid", d: `M${across(x)} ${top}V${bottom}` }, axes);
-      const label = { x: across(x), y: bottom + 16, "text-anchor": "middle" };
-      make("text", label, axes, show(x, horizontal.decimals));
+      const text = show(x, horizontal.decimals);
+      const middle = Math.min(across(x), width - (LETTER * text.length) / 2); // not cut off at the right
+      make("text", { x: middle, y: bottom + 16, "text-anchor": "middle" }, axes, text);
     }
     make("text", { x: 0, y: 14, class: "axis-title" }, axes, measured ? "top-1 (%)" : "Mparams");
     const title = `MFLOPs${logarithmic ? ", logarithmic" : ""}`;
