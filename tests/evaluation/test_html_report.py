@@ -8,6 +8,9 @@ from decimal import Decimal
 
 import pytest
 from selenium.webdriver import ActionChains
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
+from selenium.webdriver.common.actions.interaction import POINTER_TOUCH
+from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -145,7 +148,7 @@ def test_a_typed_budget_is_taken_exactly(opened, measure):
         assert expected.name in text(driver, "best") if expected else "No stitch fits" in text(driver, "best")
 
 
-def test_pointing_at_a_stitch_and_going_on_by_keys(opened):
+def test_pointing_at_a_stitch_touching_it_and_going_on_by_keys(opened):
     driver = opened(ROWS)
     by_flops = sorted(ROWS, key=lambda row: row.flops)
     tip = driver.find_element(By.ID, "tip")
@@ -164,9 +167,15 @@ def test_pointing_at_a_stitch_and_going_on_by_keys(opened):
     ActionChains(driver).move_to_element(driver.find_element(By.TAG_NAME, "h1")).perform()
     assert not tip.is_displayed()
 
+    finger = ActionBuilder(driver, mouse=PointerInput(POINTER_TOUCH, "finger"))
+    touched = driver.find_element(By.CSS_SELECTOR, ".point[data-id='1'] > *")
+    finger.pointer_action.move_to(touched).pointer_down().pointer_up()
+    finger.perform()
+    assert_tells(ROWS[1])
+
     driver.execute_script("document.querySelector('#plot [tabindex=\"0\"]').focus()")
-    assert_tells(by_flops[0])
-    for key, place in ((Keys.ARROW_RIGHT, 1), (Keys.ARROW_UP, 2), (Keys.END, -1), (Keys.HOME, 0)):
+    assert_tells(ROWS[1])  # the plot is one tab stop, at the stitch touched last
+    for key, place in ((Keys.HOME, 0), (Keys.ARROW_RIGHT, 1), (Keys.ARROW_UP, 2), (Keys.ARROW_LEFT, 1), (Keys.END, -1)):
         driver.switch_to.active_element.send_keys(key)
         assert_tells(by_flops[place])
         assert by_flops[place].name in driver.switch_to.active_element.get_attribute("aria-label")

@@ -71,8 +71,7 @@ const budget = (() => {
   }
   return {
     start() {
-      // A reload keeps what was chosen; nothing has been asked for yet that the table should scroll to.
-      chooseMeasure(document.querySelector("[name=measure]:checked").value, false);
+      chooseMeasure("flops", false); // nothing was asked for yet that the table should scroll to
     },
   };
 })();

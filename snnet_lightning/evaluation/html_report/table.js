@@ -20,7 +20,8 @@ const table = (() => {
   function sortBy(column) {
     const key = keys[column];
     const head = heads[column];
-    const descending = head.ariaSort ? head.ariaSort === "ascending" : key.startsWith("acc"); // first what is best
+    const before = head.getAttribute("aria-sort");
+    const descending = before ? before === "ascending" : key.startsWith("acc"); // at first what is best
     const sign = descending ? -1 : 1;
     const order = (a, b) => {
       if (key === "name") return sign * naturally(a.name, b.name);
