@@ -11,7 +11,7 @@ from snnet_lightning.evaluation.results import stitch_rows
 
 
 class WriteResults(L.Callback):
-    """After a test epoch: ``stitches.jsonl``, ``pareto.png``, a table on the terminal, and the loggers.
+    """After a test epoch: ``stitches.jsonl``, ``pareto.png``, ``report.html``, the table on the terminal, the loggers.
 
     Args:
         directory: where the files go.
