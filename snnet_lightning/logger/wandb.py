@@ -69,6 +69,7 @@ class StitchWandbLogger(WandbLogger):
             mode="offline" if offline else None,
             config=_read_config(config_file) | {"overrides": list(overrides)},
         )
+        self._wandb_init.pop("anonymous", None)  # W&B warns of it, whatever it is
         self.checkpoint_directory = Path(checkpoint_directory) if log_model and checkpoint_directory else None
         # Now, for if it fails, it is to fail before other processes are started that would wait for this one.
         _ = self.experiment
@@ -83,8 +84,8 @@ class StitchWandbLogger(WandbLogger):
             run = super().experiment
         except wandb.Error as error:
             raise InputError(
-                f"logger=wandb cannot start a run: {str(error).rstrip('.')}. "
-                "`wandb login` logs in, logger.offline=true needs no login and no network"
+                f"logger=wandb cannot start a run: {str(error).rstrip('.')}; "
+                "logger.offline=true needs neither `wandb login` nor the network"
             ) from error
         run.define_metric(FRONT_COST, summary="none", hidden=True)
         run.define_metric(FRONT_ACCURACY, step_metric=FRONT_COST, summary="none")
