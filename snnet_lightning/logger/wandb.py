@@ -16,9 +16,8 @@ from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.pareto import pareto_front
 from snnet_lightning.evaluation.results import Row
 from snnet_lightning.logger.figure import stitch_figure
+from snnet_lightning.logger.keys import FRONT_ACCURACY, FRONT_COST, PLOT, TABLE
 
-TABLE, PLOT = "stitches/table", "stitches/plot"
-FRONT_COST, FRONT_ACCURACY = "front/flops", "front/acc1"
 CHECKPOINTS = {"best.ckpt": ["best"], "last.ckpt": ["last", "latest"]}  # with the aliases of their artifacts
 
 
