@@ -18,7 +18,7 @@ from snnet_lightning.evaluation.results import Row
 from snnet_lightning.logger.figure import stitch_figure
 from snnet_lightning.logger.keys import FRONT_ACCURACY, FRONT_COST, PLOT, TABLE
 
-CHECKPOINTS = {"best.ckpt": ["best"], "last.ckpt": ["last", "latest"]}  # with the aliases of their artifacts
+CHECKPOINTS = ("best", "last")  # files without .ckpt, and the aliases of their artifact versions
 
 
 class StitchWandbLogger(WandbLogger):
@@ -110,14 +110,14 @@ class StitchWandbLogger(WandbLogger):
         """Log the checkpoints that are new; Lightning calls this after training, and after the evaluation again."""
         if status != "success" or self.checkpoint_directory is None:
             return
-        for name, aliases in CHECKPOINTS.items():
-            path = self.checkpoint_directory / name
-            if not path.is_file() or self._logged_model_time.get(name) == path.stat().st_mtime:
+        for alias in CHECKPOINTS:
+            path = self.checkpoint_directory / f"{alias}.ckpt"
+            if not path.is_file() or self._logged_model_time.get(alias) == path.stat().st_mtime:
                 continue
-            self._logged_model_time[name] = path.stat().st_mtime
-            artifact = wandb.Artifact(f"model-{self.experiment.id}", type="model", metadata={"file": name})
+            self._logged_model_time[alias] = path.stat().st_mtime
+            artifact = wandb.Artifact(f"model-{self.experiment.id}", type="model", metadata={"file": path.name})
             artifact.add_file(str(path), name="model.ckpt")
-            self.experiment.log_artifact(artifact, aliases=aliases)
+            self.experiment.log_artifact(artifact, aliases=[alias])
 
 
 def table_row(row: Row, on_front: bool, anchor: bool) -> dict[str, Any]:
