@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import wandb
 
 OFFLINE = ["logger=wandb", "logger.offline=true"]
 SHORT = ["trainer.max_epochs=2", "trainer.limit_train_batches=4", "trainer.check_val_every_n_epoch=1"]
@@ -66,11 +67,25 @@ def succeeded(run):
     return run
 
 
+@pytest.fixture(scope="module", autouse=True)
+def environment(tmp_path_factory):
+    """A key that must not be written anywhere, and another place than the home directory for copies of artifacts."""
+    with mock.patch.dict(os.environ, WANDB_API_KEY=SECRET, WANDB_DATA_DIR=str(tmp_path_factory.mktemp("data"))):
+        yield
+
+
+@pytest.fixture
+def unread_environment():
+    """W&B reads the environment once, at a process's first run; after this, again."""
+    wandb.teardown()
+    yield
+    wandb.teardown()
+
+
 @pytest.fixture(scope="module")
 def trained(start, tmp_path_factory):
     options = [*OFFLINE, "logger.log_model=true", "trainer.log_every_n_steps=1", *SHORT]
-    with mock.patch.dict(os.environ, WANDB_API_KEY=SECRET):
-        return succeeded(start("train.py", *options, directory=tmp_path_factory.mktemp("trained")))
+    return succeeded(start("train.py", *options, directory=tmp_path_factory.mktemp("trained")))
 
 
 @pytest.fixture(scope="module")
@@ -192,19 +207,19 @@ def test_two_processes_are_one_run(start, tmp_path):
     assert len(logged.media("table/stitches/*.json")["data"]) == 35
 
 
-def test_disabled_writes_nothing(start, tmp_path, monkeypatch):
-    monkeypatch.setenv("WANDB_MODE", "disabled")  # W&B reads it once, at a process's first run
-    run = succeeded(start("train.py", "logger=wandb", "logger.log_model=true", *QUICK, directory=tmp_path))
+def test_disabled_writes_nothing(run_here, tmp_path, monkeypatch, unread_environment):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    run = succeeded(run_here("train.py", "logger=wandb", "logger.log_model=true", *QUICK, directory=tmp_path))
     assert "stitches.jsonl" in run.written()
     assert not list(tmp_path.rglob("*wandb*"))
 
 
-def test_without_a_login_one_line_says_what_to_do(start, tmp_path, monkeypatch):
+def test_without_a_login_one_line_says_what_to_do(run_here, tmp_path, monkeypatch, unread_environment):
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))  # nobody is logged in there
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    run = start("train.py", "logger=wandb", *QUICK, directory=tmp_path / "online")
+    run = run_here("train.py", "logger=wandb", *QUICK, directory=tmp_path / "online")
     assert run.status == 1
     line = run.err.splitlines()[-1]
     assert line.startswith("error: logger=wandb cannot start a run")
