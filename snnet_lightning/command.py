@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.errors import InputError, RunError
+from snnet_lightning.logger.closing import closing_runs
 
 CONF = Path(__file__).parents[1] / "conf"
 SHOW_TRACEBACK = "HYDRA_FULL_ERROR"
@@ -53,9 +54,11 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     """Decorate the task under ``hydra.main``: strict, recorded configuration, and one line for wrong input.
 
     The configuration becomes read-only and is written, all values resolved, to ``config.yaml`` in the run's directory.
+    However the task ends, its W&B run ends too, with the same exit status.
     """
 
     @wraps(task)
+    @closing_runs()
     def guarded(cfg: DictConfig) -> Any:
         hydra = HydraConfig.get()
         try:
@@ -71,6 +74,18 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
             stop(error)
 
     return guarded
+
+
+def sweep_name() -> str | None:
+    """Name of the directory of the sweep that this job is part of, whichever launcher started it; None: of none."""
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        return Path(hydra.sweep.dir).name
+    # A launcher that starts jobs as single runs gives them their number and a directory in that of the sweep.
+    return Path(hydra.runtime.output_dir).parent.name if "num" in hydra.job else None
+
+
+OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
 
 
 def optimized_metric(trainer: Any, name: str) -> float:

@@ -25,6 +25,9 @@ class WriteResults(L.Callback):
         rows = stitch_rows(pl_module.costs, pl_module.scores)
         report(rows, pl_module.net.space, self.directory)
         for logger in trainer.loggers:
-            for row in rows:  # as a table: one step a stitch
-                logger.log_metrics({f"stitch/{k}": v for k, v in asdict(row).items() if k != "name"}, step=row.id)
+            if hasattr(logger, "log_stitches"):  # it knows tables
+                logger.log_stitches(rows, [stitch.id for stitch in pl_module.net.space.anchors])
+            else:
+                for row in rows:  # as a table: one step a stitch
+                    logger.log_metrics({f"stitch/{k}": v for k, v in asdict(row).items() if k != "name"}, step=row.id)
             logger.save()
