@@ -133,6 +133,19 @@ def test_curves_share_the_step_as_their_axis_and_the_front_has_flops(logged):
     assert len([row for row in logged.history if "lr/anchors_decay" in row]) == 8
 
 
+def test_draws_and_losses_of_every_kind_of_stitch(trained, logged):
+    names = [json.loads(line)["name"] for line in (trained.directory / "stitches.jsonl").read_text().splitlines()]
+    epochs = [row for row in logged.history if "drawn/digits_tiny" in row]
+    assert [sum(row[f"drawn/{name}"] for name in names) for row in epochs] == [4, 8]
+    kinds = {key.removeprefix("train/loss/") for row in epochs for key in row if key.startswith("train/loss/")}
+    stitched = {"digits_tiny > digits_small", "digits_small > digits_base"}
+    assert kinds
+    assert kinds <= {"digits_tiny", "digits_small", "digits_base"} | stitched
+    (hidden,) = (m for m in logged.records["metric"] if m.get("glob_name") == "drawn/*")
+    assert hidden["step_metric"] == "trainer/global_step"
+    assert hidden["options"]["hidden"]
+
+
 def test_the_summary_holds_plain_numbers(trained, logged):
     for name, value in json.loads((trained.directory / "summary.json").read_text()).items():
         assert logged.summary[name] == pytest.approx(value)
