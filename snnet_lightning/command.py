@@ -19,6 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.errors import InputError, RunError
+from snnet_lightning.sweeps.own_process import is_job_of_sweep, run_in_own_process
+from snnet_lightning.sweeps.record import note_error, note_value
+from snnet_lightning.sweeps.write_sweep import sweeps_summed_up
 
 CONF = Path(__file__).parents[1] / "conf"
 SHOW_TRACEBACK = "HYDRA_FULL_ERROR"
@@ -38,11 +41,13 @@ def run(main: Callable[[], Any]) -> None:
     asked_for_traceback = wants_traceback()
     os.environ[SHOW_TRACEBACK] = "1"  # so that Hydra hands its errors on instead of printing them
     if asked_for_traceback:
-        main()
+        with sweeps_summed_up():
+            main()
         return
     os.environ[OUR_CHOICE] = "1"
     try:
-        main()
+        with sweeps_summed_up():
+            main()
     except Exception as error:
         if not told_in_one_line(error):
             raise
@@ -53,22 +58,33 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     """Decorate the task under ``hydra.main``: strict, recorded configuration, and one line for wrong input.
 
     The configuration becomes read-only and is written, all values resolved, to ``config.yaml`` in the run's directory.
+    A job of a sweep runs in a process of its own.
     """
+
+    script = os.path.abspath(task.__code__.co_filename)
 
     @wraps(task)
     def guarded(cfg: DictConfig) -> Any:
         hydra = HydraConfig.get()
+        if hydra.mode == RunMode.MULTIRUN:
+            return run_in_own_process(script, hydra)
+        directory = Path(hydra.runtime.output_dir)
         try:
             OmegaConf.resolve(cfg)
             OmegaConf.set_readonly(cfg, True)
-            path = Path(hydra.runtime.output_dir) / "config.yaml"
-            with written_atomically(path) as unfinished:
+            with written_atomically(directory / "config.yaml") as unfinished:
                 OmegaConf.save(cfg, unfinished)
-            return task(cfg)
+            value = task(cfg)
         except Exception as error:
-            if hydra.mode == RunMode.MULTIRUN or wants_traceback() or not told_in_one_line(error):
-                raise  # a sweep has to see that this job failed
+            told = told_in_one_line(error)
+            if is_job_of_sweep(hydra):
+                note_error(directory, explain(error) if told else f"{type(error).__name__}: {error}")
+            if wants_traceback() or not told:
+                raise
             stop(error)
+        if is_job_of_sweep(hydra):
+            note_value(directory, value)
+        return value
 
     return guarded
 

@@ -1,0 +1,96 @@
+"""What a job of a sweep leaves for the sweep: ``job.json`` in its directory.
+
+A file, for the process that trains, the one that waits for it, and the one that sums up the sweep need not be on the
+same machine.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from snnet_lightning.atomic import written_atomically
+
+NAME = "job.json"
+KEYS = {"job", "overrides", "status", "value", "error"}
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # in the order in which Lightning looks at them
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a sweep.
+
+    ``value`` is what it returned to Hydra; ``error`` is one line, empty unless the job failed.
+    """
+
+    number: int
+    directory: Path
+    overrides: list[str]
+    succeeded: bool
+    value: Any
+    error: str
+
+
+def begin(directory: Path, number: int, overrides: list[str]) -> None:
+    """Note that a job starts in this directory; what an earlier one left there is forgotten."""
+    _write(directory, {"job": number, "overrides": overrides, "status": "running", "value": None, "error": ""})
+
+
+def note_value(directory: Path, value: Any) -> None:
+    """Note what the job returned; only the first of its processes has a say."""
+    if is_first_process():
+        _write(directory, _read(directory) | {"value": value})
+
+
+def note_error(directory: Path, error: str) -> None:
+    """Note why the job failed; the first error stays, for the other processes fail of its consequences."""
+    content = _read(directory)
+    _write(directory, content | {"error": content.get("error") or " ".join(error.split())})
+
+
+def end(directory: Path, succeeded: bool) -> Job:
+    """Note how the job ended, and return all that is known of it."""
+    content = _read(directory) | {"status": "ok" if succeeded else "failed"}
+    _write(directory, content)
+    return _job(directory, content)
+
+
+def jobs_of(sweep: Path) -> list[Job]:
+    """The jobs whose directories are in that of the sweep, by number."""
+    return sorted((_job(path.parent, content) for path, content in _records(sweep)), key=lambda job: job.number)
+
+
+def forget_jobs_of(sweep: Path) -> None:
+    """Remove what earlier sweeps in this directory noted, and nothing else."""
+    for path, _ in _records(sweep):
+        path.unlink()
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that writes, among those of a job; told without importing Lightning."""
+    return next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0"
+
+
+def _records(sweep: Path) -> list[tuple[Path, dict[str, Any]]]:
+    found = ((path, _read(path.parent)) for path in sweep.rglob(NAME))
+    return [(path, content) for path, content in found if content.keys() >= KEYS]
+
+
+def _read(directory: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((directory / NAME).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write(directory: Path, content: dict[str, Any]) -> None:
+    with written_atomically(directory / NAME) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _job(directory: Path, content: dict[str, Any]) -> Job:
+    succeeded = content["status"] == "ok"
+    error = content["error"] or ("" if succeeded else "it did not end")
+    return Job(content["job"], directory, content["overrides"], succeeded, content["value"], error)
