@@ -39,8 +39,8 @@ def fronts_of(jobs: Sequence[Job]) -> list[Front]:
     for job in jobs:
         front = front_of(job.directory / STITCHES) if job.succeeded else np.empty((0, 2))
         if len(front):
-            settings.setdefault(setting_of(job.overrides), []).append(front)
-    labels = labels_of(list(settings))
+            settings.setdefault(tuple(setting_of(job.overrides).items()), []).append(front)
+    labels = labels_of([dict(setting) for setting in settings])
     return [over_seeds(label, fronts) for label, fronts in zip(labels, settings.values(), strict=True)]
 
 

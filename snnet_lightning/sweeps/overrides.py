@@ -14,12 +14,13 @@ def as_columns(overrides: Sequence[str]) -> dict[str, str]:
     return columns
 
 
-def setting_of(overrides: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def setting_of(overrides: Sequence[str]) -> dict[str, str]:
     """All but the seed: jobs of the same setting are repetitions of each other."""
-    return tuple((key, value) for key, value in as_columns(overrides).items() if key != SEED)
+    return {key: value for key, value in as_columns(overrides).items() if key != SEED}
 
 
-def labels_of(settings: Sequence[tuple[tuple[str, str], ...]]) -> list[str]:
-    """Each setting by what tells it from the others; empty where there is nothing to tell it from."""
-    differing = {key for setting in settings for key, _ in setting if len({dict(s).get(key) for s in settings}) > 1}
-    return [", ".join(f"{key}={value}" for key, value in setting if key in differing) for setting in settings]
+def labels_of(settings: Sequence[dict[str, str]]) -> list[str]:
+    """Each setting by what tells it from some other; empty where nothing does."""
+    keys = dict.fromkeys(key for setting in settings for key in setting)
+    differing = [key for key in keys if len({setting.get(key) for setting in settings}) > 1]
+    return [", ".join(f"{key}={s[key]}" for key in differing if key in s) for s in settings]

@@ -93,7 +93,7 @@ def _label_axes(axes: Axes, fronts: Sequence[Front]) -> None:
     axes.xaxis.set_major_formatter(EngFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("FLOPs of one image (multiply-accumulates)")
-    axes.set_ylabel("top-1 accuracy (%) of the best stitch so cheap")
+    axes.set_ylabel("top-1 accuracy (%)")
     axes.grid(alpha=0.25)
 
 

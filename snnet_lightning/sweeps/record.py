@@ -1,19 +1,20 @@
-"""What a job of a sweep leaves for the sweep: ``job.json`` in its directory.
+"""What a job of a sweep leaves for the sweep: ``job.json`` and, if it failed, ``error.txt`` in its directory.
 
-A file, for the process that trains, the one that waits for it, and the one that sums up the sweep need not be on the
+Files, for the processes that train, the one that waits for them, and the one that sums up the sweep need not be on the
 same machine.
 """
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from snnet_lightning.atomic import written_atomically
 
-NAME = "job.json"
-KEYS = {"job", "overrides", "status", "value", "error"}
+NAME, ERROR = "job.json", "error.txt"
+KEYS = {"job", "overrides", "status", "value"}
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # in the order in which Lightning looks at them
 
 
@@ -34,7 +35,8 @@ class Job:
 
 def begin(directory: Path, number: int, overrides: list[str]) -> None:
     """Note that a job starts in this directory; what an earlier one left there is forgotten."""
-    _write(directory, {"job": number, "overrides": overrides, "status": "running", "value": None, "error": ""})
+    (directory / ERROR).unlink(missing_ok=True)
+    _write(directory, {"job": number, "overrides": overrides, "status": "running", "value": None})
 
 
 def note_value(directory: Path, value: Any) -> None:
@@ -45,8 +47,8 @@ def note_value(directory: Path, value: Any) -> None:
 
 def note_error(directory: Path, error: str) -> None:
     """Note why the job failed; the first error stays, for the other processes fail of its consequences."""
-    content = _read(directory)
-    _write(directory, content | {"error": content.get("error") or " ".join(error.split())})
+    with suppress(FileExistsError), (directory / ERROR).open("x") as file:  # processes may fail at the same time
+        file.write(" ".join(error.split()) + "\n")
 
 
 def end(directory: Path, succeeded: bool) -> Job:
@@ -65,6 +67,7 @@ def forget_jobs_of(sweep: Path) -> None:
     """Remove what earlier sweeps in this directory noted, and nothing else."""
     for path, _ in _records(sweep):
         path.unlink()
+        (path.parent / ERROR).unlink(missing_ok=True)
 
 
 def is_first_process() -> bool:
@@ -91,6 +94,7 @@ def _write(directory: Path, content: dict[str, Any]) -> None:
 
 
 def _job(directory: Path, content: dict[str, Any]) -> Job:
+    path = directory / ERROR
+    error = path.read_text().strip() if path.is_file() else "it did not end"
     succeeded = content["status"] == "ok"
-    error = content["error"] or ("" if succeeded else "it did not end")
-    return Job(content["job"], directory, content["overrides"], succeeded, content["value"], error)
+    return Job(content["job"], directory, content["overrides"], succeeded, content["value"], "" if succeeded else error)

@@ -10,6 +10,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from snnet_lightning.sweeps.overrides import as_columns, labels_of
 from snnet_lightning.sweeps.own_process import JobError
 from snnet_lightning.sweeps.record import Job, forget_jobs_of, jobs_of
 
@@ -72,9 +73,9 @@ def sum_up(jobs: list[Job], directory: Path) -> None:
     from snnet_lightning.sweeps.plot import plot_sweep  # a single run does not need what these import
     from snnet_lightning.sweeps.table import write_table
 
-    failed = [job for job in jobs if not job.succeeded]
-    print(f"{len(jobs) - len(failed)} of {len(jobs)} jobs succeeded; results are in {directory}", flush=True)
-    for job in failed:
-        print(f"job {job.number} ({' '.join(job.overrides)}) failed: {job.error}; see {job.directory}", file=sys.stderr)
+    print(f"{sum(job.succeeded for job in jobs)} of {len(jobs)} jobs succeeded; results are in {directory}", flush=True)
+    for job, label in zip(jobs, labels_of([as_columns(job.overrides) for job in jobs]), strict=True):
+        if not job.succeeded:
+            print(f"job {job.number} ({label}) failed: {job.error}; see {job.directory}", file=sys.stderr)
     write_table(jobs, directory / CSV)
     plot_sweep(jobs, directory / PICTURE)
