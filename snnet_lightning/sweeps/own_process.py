@@ -54,7 +54,7 @@ def run_in_own_process(script: str, hydra: HydraConf) -> Any:
         if status:
             record.note_error(directory, _how_it_ended(status))
     except BaseException:
-        record.note_error(directory, "interrupted")
+        record.note_error(directory, "interrupted", cause=True)
         record.end(directory, succeeded=False)
         raise
     if not first:

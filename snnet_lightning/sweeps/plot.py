@@ -37,7 +37,9 @@ def plot_sweep(jobs: Sequence[Job], path: Path) -> None:
     if not fronts:
         return
     named, others = _told_apart(fronts)
-    labels = [fill(_label(front), LABEL_WIDTH, break_long_words=True) for front in named]
+    seeds = {front.jobs for front in fronts}
+    labels = [front.label + (f" ({front.jobs} seeds)" if len(seeds) > 1 else "") for front in named]
+    labels = [fill(label, LABEL_WIDTH) for label in labels]
     if others:
         labels.append(f"{len(others)} more settings, lower at their best")
     lines = sum(label.count("\n") + 1 for label in labels)
@@ -50,7 +52,7 @@ def plot_sweep(jobs: Sequence[Job], path: Path) -> None:
     if beside:
         figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9, handlelength=3.5)
     _label_axes(axes, fronts)
-    axes.set_title(_title(jobs, fronts))
+    axes.set_title(_title(jobs, seeds))
     with written_atomically(path) as unfinished:
         figure.savefig(unfinished, dpi=150, format="png")
     plt.close(figure)
@@ -82,14 +84,10 @@ def _draw(axes: Axes, front: Front, place: int) -> object:
     return line
 
 
-def _label(front: Front) -> str:
-    return front.label + (f" ({front.jobs} seeds)" if front.jobs > 1 else "")
-
-
 def _label_axes(axes: Axes, fronts: Sequence[Front]) -> None:
     axes.set_xscale("log")  # families of anchors differ by orders of magnitude
-    decades = max(f.flops[-1] for f in fronts) / min(f.flops[0] for f in fronts)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1000 else (1,)))
+    span = max(f.flops[-1] for f in fronts) / min(f.flops[0] for f in fronts)
+    axes.xaxis.set_major_locator(LogLocator(subs=range(1, 10) if span < 6 else (1, 2, 5) if span < 1000 else (1,)))
     axes.xaxis.set_major_formatter(EngFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("FLOPs of one image (multiply-accumulates)")
@@ -97,10 +95,11 @@ def _label_axes(axes: Axes, fronts: Sequence[Front]) -> None:
     axes.grid(alpha=0.25)
 
 
-def _title(jobs: Sequence[Job], fronts: Sequence[Front]) -> str:
-    failed = sum(not job.succeeded for job in jobs)
-    title = f"Pareto fronts of {len(jobs) - failed} {'job' if len(jobs) - failed == 1 else 'jobs'}"
-    title += f" ({failed} more failed)" if failed else ""
-    if any(front.jobs > 1 for front in fronts):
-        title += "; line: mean over seeds, band: lowest to highest"
+def _title(jobs: Sequence[Job], seeds: set[int]) -> str:
+    succeeded = sum(job.succeeded for job in jobs)
+    title = f"Pareto fronts of {succeeded} jobs" if succeeded > 1 else "Pareto front of one job"
+    title += f" ({len(jobs) - succeeded} more failed)" if succeeded < len(jobs) else ""
+    if max(seeds) > 1:
+        over = f"{max(seeds)} seeds" if len(seeds) == 1 else "seeds"
+        title += f"; line: mean over {over}, band: lowest to highest"
     return title

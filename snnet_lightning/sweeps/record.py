@@ -45,9 +45,9 @@ def note_value(directory: Path, value: Any) -> None:
         _write(directory, _read(directory) | {"value": value})
 
 
-def note_error(directory: Path, error: str) -> None:
-    """Note why the job failed; the first error stays, for the other processes fail of its consequences."""
-    with suppress(FileExistsError), (directory / ERROR).open("x") as file:  # processes may fail at the same time
+def note_error(directory: Path, error: str, cause: bool = False) -> None:
+    """Note why the job failed; the first error stays, for what follows it is a consequence, unless one is the cause."""
+    with suppress(FileExistsError), (directory / ERROR).open("w" if cause else "x") as file:
         file.write(" ".join(error.split()) + "\n")
 
 

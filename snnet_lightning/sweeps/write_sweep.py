@@ -76,6 +76,7 @@ def sum_up(jobs: list[Job], directory: Path) -> None:
     print(f"{sum(job.succeeded for job in jobs)} of {len(jobs)} jobs succeeded; results are in {directory}", flush=True)
     for job, label in zip(jobs, labels_of([as_columns(job.overrides) for job in jobs]), strict=True):
         if not job.succeeded:
-            print(f"job {job.number} ({label}) failed: {job.error}; see {job.directory}", file=sys.stderr)
+            told = label or ", ".join(job.overrides)
+            print(f"job {job.number} ({told}) failed: {job.error}; see {job.directory}", file=sys.stderr)
     write_table(jobs, directory / CSV)
     plot_sweep(jobs, directory / PICTURE)
