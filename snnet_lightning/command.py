@@ -108,7 +108,9 @@ def wants_traceback() -> bool:
 
 def told_in_one_line(error: BaseException) -> bool:
     """Whether the user can put it right, so that the message is enough."""
-    return isinstance(error, RunError | HydraException | OmegaConfBaseException) or is_misconfiguration(error)
+    if isinstance(error, RunError | HydraException | OmegaConfBaseException):
+        return True
+    return is_misconfiguration(error) or str(error).startswith("Only one of --run, --multirun, --cfg")
 
 
 def is_misconfiguration(error: BaseException) -> bool:
@@ -139,6 +141,8 @@ def explain(error: BaseException) -> str:
     if "Could not override '" in text:
         key = text.split("Could not override '")[1].split("'")[0]
         group, choices = key.split(".")[0], _choices_of_optional(key.split(".")[0])
+        if group == "hydra":
+            return f"the configuration has no key {key!r}; --cfg hydra lists them all"
         if choices:
             return f"the configuration has no key {key!r}; what {group} has, it has by {group}={' or '.join(choices)}"
         close = get_close_matches(key, _known_keys(), n=3, cutoff=0.5)

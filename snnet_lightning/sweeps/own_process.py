@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from hydra.conf import HydraConf
 from hydra.core.override_parser.types import Quote, QuotedString
-from omegaconf import OmegaConf
+from omegaconf import ListConfig, OmegaConf
 
 from snnet_lightning.errors import InputError, RunError
 from snnet_lightning.sweeps import record
@@ -45,7 +45,7 @@ def run_in_own_process(script: str, hydra: HydraConf) -> Any:
     """
     if int(os.environ.get("SUBMITIT_LOCAL_NTASKS", 1)) > 1:
         raise InputError("hydra.launcher.tasks_per_node must be 1: strategy=ddp starts its processes itself")
-    directory, overrides = Path(hydra.runtime.output_dir), list(hydra.overrides.task)
+    directory, overrides = Path(hydra.runtime.output_dir), _as_typed(hydra.overrides.task)
     first = record.is_first_process()
     if first:
         record.begin(directory, hydra.job.num, overrides)
@@ -83,8 +83,8 @@ def command_of(script: str, hydra: HydraConf) -> list[str]:
     ]
     if "sweep" in hydra.callbacks:
         ours.append(f"hydra.callbacks.sweep.name={_quoted(os.path.basename(sweep))}")
-    # Of two values for one key Hydra takes the later.
-    return [sys.executable, script, *options, *hydra.overrides.task, *hydra.overrides.hydra, *ours]
+    typed = [*_as_typed(hydra.overrides.task), *_as_typed(hydra.overrides.hydra)]
+    return [sys.executable, script, *options, *typed, *ours]  # of two values for one key Hydra takes the later
 
 
 def wait_for(command: list[str], directory: str) -> int:
@@ -143,6 +143,11 @@ def _kill_group(child: subprocess.Popen[bytes]) -> None:
 
 def _how_it_ended(status: int) -> str:
     return f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+
+
+def _as_typed(overrides: ListConfig) -> list[str]:
+    """The overrides with their interpolations as they are; resolved they may need quotes."""
+    return [str(word) for word in OmegaConf.to_container(overrides, resolve=False)]
 
 
 def _quoted(text: str) -> str:

@@ -22,6 +22,7 @@ def test_the_command_line_of_a_job():
     odd = "a b,'c'"
     overrides = ["hydra.mode=MULTIRUN", "hydra.job.num=3", "hydra.job.id=x3", r"hydra.sweep.dir='runs/a b,\'c\''"]
     overrides += [r"hydra.runtime.output_dir='/there/runs/a b,\'c\'/3'", "seed=3"]
+    overrides += ["hydra.sweep.subdir=${hydra.job.num}/${hydra.job.override_dirname}", "logger.name=a${seed}"]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         hydra = compose("train", overrides, return_hydra_config=True).hydra
     program, script, *words = command_of("/there/train.py", hydra)
@@ -29,6 +30,7 @@ def test_the_command_line_of_a_job():
     assert words[:4] == ["--config-path", str(ROOT / "conf"), "--config-name", "train"]
     told = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(words[4:])}  # the later counts
     assert told["seed"] == 3
+    assert told["logger.name"] == "a${seed}"
     assert told["hydra.mode"] == "RUN"
     assert str(told["hydra.job.num"]) == "3"
     assert str(told["hydra.job.id"]) == "x3"
