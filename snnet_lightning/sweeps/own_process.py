@@ -51,20 +51,21 @@ def run_in_own_process(script: str, hydra: HydraConf) -> Any:
         record.begin(directory, hydra.job.num, overrides)
     try:
         status = wait_for(command_of(script, hydra), hydra.runtime.cwd)
-        if status:
-            record.note_error(directory, _how_it_ended(status))
-    except BaseException:
-        record.note_error(directory, "interrupted", cause=True)
-        record.end(directory, succeeded=False)
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+        record.note_error(directory, "interrupted" if interrupted else f"{type(error).__name__}: {error}", cause=True)
+        if first:
+            record.end(directory, succeeded=False)
         raise
-    if not first:
-        if status:
-            raise JobError(f"job {hydra.job.num} failed in one of its processes")
-        return None
-    job = record.end(directory, succeeded=status == 0)
-    if status:
-        raise JobError(f"job {job.number} ({' '.join(overrides)}) failed: {job.error}")
-    return job.value
+    succeeded = status == 0 and (not first or record.has_returned(directory))
+    if not succeeded:
+        record.note_error(directory, _how_it_ended(status))
+    job = record.end(directory, succeeded) if first else None
+    if not succeeded:
+        raise JobError(
+            f"job {hydra.job.num} ({' '.join(overrides)}) failed: {job.error if job else 'see its first process'}"
+        )
+    return job and job.value
 
 
 def command_of(script: str, hydra: HydraConf) -> list[str]:
@@ -142,7 +143,9 @@ def _kill_group(child: subprocess.Popen[bytes]) -> None:
 
 
 def _how_it_ended(status: int) -> str:
-    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+    if status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    return f"ended with exit status {status}" if status else "ended before it was done"
 
 
 def _as_typed(overrides: ListConfig) -> list[str]:

@@ -42,7 +42,12 @@ def begin(directory: Path, number: int, overrides: list[str]) -> None:
 def note_value(directory: Path, value: Any) -> None:
     """Note what the job returned; only the first of its processes has a say."""
     if is_first_process():
-        _write(directory, _read(directory) | {"value": value})
+        _write(directory, _read(directory) | {"status": "returned", "value": value})
+
+
+def has_returned(directory: Path) -> bool:
+    """Whether the job has noted what it returned, if only that it was nothing."""
+    return _read(directory).get("status") == "returned"
 
 
 def note_error(directory: Path, error: str, cause: bool = False) -> None:

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
+from snnet_lightning.sweeps import own_process
 from snnet_lightning.sweeps.own_process import command_of, wait_for
+from snnet_lightning.sweeps.record import jobs_of
 
 ROOT = Path(__file__).parents[2]
 # A job of two processes, of which the first takes its time to end and the second does not listen.
@@ -37,6 +40,38 @@ def test_the_command_line_of_a_job():
     assert told["hydra.run.dir"] == f"/there/runs/{odd}/3"
     assert told["hydra.sweep.dir"] == os.path.abspath(f"runs/{odd}")
     assert told["hydra.callbacks.sweep.name"] == odd
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("sys.exit(4)", "ended with exit status 4"),
+        ("os.abort()", "killed by SIGABRT"),
+        ("sys.exit(0)", "ended before it was done"),  # the task did not return
+        ("note_error(Path('.'), 'no number'); sys.exit(1)", "no number"),
+    ],
+)
+def test_why_a_job_failed(monkeypatch, tmp_path, code, error):
+    imports = (
+        "import os, sys; from pathlib import Path; from snnet_lightning.sweeps.record import note_error, note_value"
+    )
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.setattr(own_process, "command_of", lambda *_: [sys.executable, "-c", f"{imports}; {code}"])
+    hydra = OmegaConf.create(
+        {
+            "runtime": {"output_dir": str(tmp_path), "cwd": str(tmp_path)},
+            "overrides": {"task": ["seed=7"]},
+            "job": {"num": 2},
+        }
+    )
+    with pytest.raises(own_process.JobError, match=f"job 2 .seed=7. failed: {error}"):
+        own_process.run_in_own_process("", hydra)
+    (job,) = jobs_of(tmp_path)
+    assert (job.succeeded, job.error) == (False, error)
+    returning = [sys.executable, "-c", f"{imports}; note_value(Path('.'), 0.5)"]
+    monkeypatch.setattr(own_process, "command_of", lambda *_: returning)
+    assert own_process.run_in_own_process("", hydra) == 0.5
 
 
 @pytest.mark.parametrize(("command", "status"), [("exit 0", 0), ("exit 5", 5), ("kill -9 $$", -9)])

@@ -15,7 +15,9 @@ def test_jobs_are_found_by_number(make_job, tmp_path):
 
 def test_what_the_first_process_returns(tmp_path, monkeypatch):
     record.begin(tmp_path, 0, [])
+    assert not record.has_returned(tmp_path)
     record.note_value(tmp_path, 93.5)
+    assert record.has_returned(tmp_path)
     monkeypatch.setenv("LOCAL_RANK", "1")
     record.note_value(tmp_path, 12.0)
     assert record.end(tmp_path, succeeded=True).value == 93.5
@@ -26,6 +28,8 @@ def test_the_first_error_stays_until_the_job_begins_again(tmp_path):
     record.note_error(tmp_path, "lr is\nno number")
     record.note_error(tmp_path, "connection closed")
     assert record.end(tmp_path, succeeded=False).error == "lr is no number"
+    record.note_error(tmp_path, "interrupted", cause=True)
+    assert record.end(tmp_path, succeeded=False).error == "interrupted"
     record.begin(tmp_path, 0, [])
     assert record.end(tmp_path, succeeded=True).error == ""
 
