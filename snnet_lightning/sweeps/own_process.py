@@ -93,7 +93,7 @@ def wait_for(command: list[str], directory: str) -> int:
     child: subprocess.Popen[bytes] | None = None
     with _signals_raise():
         try:
-            # In a session of its own, so that all of its processes, and none of ours, can be told to end.
+            # In a process group of its own, so that all of its processes, and none of ours, can be told to end.
             child = subprocess.Popen(command, cwd=directory, start_new_session=True)
             status = child.wait()
         except BaseException:

@@ -86,11 +86,11 @@ def test_a_killed_job_and_an_interrupted_sweep(tmp_path):
     os.kill(killed, signal.SIGKILL)
     begun(sweep / "1" / "csv" / "version_0")  # it trains
     begun(sweep / "1" / "train_ddp_process_1.log")
-    (session,) = children(running.pid)
-    assert len(session_of(session)) >= 2
+    (leader,) = children(running.pid)
+    assert len(processes_of(leader)) >= 2
     running.send_signal(signal.SIGINT)
     assert running.wait(timeout=40) == 128 + signal.SIGINT
-    assert session_of(killed) == session_of(session) == []
+    assert processes_of(killed) == processes_of(leader) == []
     rows = [(row["job"], row["status"], row["error"]) for row in table(sweep)]
     assert rows == [("0", "failed", "killed by SIGKILL"), ("1", "failed", "interrupted")]
     assert "job 1 (seed=2) failed: interrupted" in (tmp_path / "err").read_text()
@@ -107,14 +107,14 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def session_of(leader: int) -> list[int]:
-    """The processes that live in this session."""
+def processes_of(leader: int) -> list[int]:
+    """The processes that are left of a job, by its first."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            state, *_, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
+            state, *_, group = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
         except (OSError, ValueError):  # not of a process, or of one that has just ended
             continue
-        if int(session) == leader and state != "Z":
+        if int(group) == leader and state != "Z":
             found.append(int(entry.name))
     return found
