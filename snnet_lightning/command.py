@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.errors import InputError, RunError
+from snnet_lightning.logger.closing import closing_runs
 from snnet_lightning.sweeps.own_process import is_job_of_sweep, run_in_own_process
 from snnet_lightning.sweeps.record import note_error, note_value
 from snnet_lightning.sweeps.write_sweep import sweeps_summed_up
@@ -59,11 +60,13 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
 
     The configuration becomes read-only and is written, all values resolved, to ``config.yaml`` in the run's directory.
     A job of a sweep runs in a process of its own.
+    However the task ends, its W&B run ends too, with the same exit status.
     """
 
     script = os.path.abspath(task.__code__.co_filename)
 
     @wraps(task)
+    @closing_runs()
     def guarded(cfg: DictConfig) -> Any:
         hydra = HydraConfig.get()
         if hydra.mode == RunMode.MULTIRUN:

@@ -1,5 +1,6 @@
 """The repository keeps its own rules."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,11 @@ def test_ci_runs_the_readmes_test_command():
     command = next(line for line in (ROOT / "README.md").read_text().splitlines() if line.endswith("-m pytest"))
     last = (ROOT / ".ci" / "run").read_text().splitlines()[-1]
     assert command.split() == [word for word in last.split() if word != "-q"]
+
+
+def test_ci_installs_the_browser_that_the_readme_names():
+    (named,) = re.findall(r"`apt install ([^`]+)`", (ROOT / "README.md").read_text())
+    assert f"--no-install-recommends {named})" in (ROOT / ".ci" / "run").read_text()
 
 
 @pytest.mark.parametrize("script", ["train.py", "evaluate.py"])

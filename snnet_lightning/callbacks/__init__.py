@@ -4,6 +4,7 @@ from snnet_lightning.callbacks.average_weights import AverageWeights
 from snnet_lightning.callbacks.continue_evaluation import ContinueEvaluation
 from snnet_lightning.callbacks.initialise_stitching_layers import InitialiseStitchingLayers
 from snnet_lightning.callbacks.last_checkpoint import LastCheckpoint
+from snnet_lightning.callbacks.log_drawn_stitches import LogDrawnStitches
 from snnet_lightning.callbacks.remember_overrides import RememberOverrides
 from snnet_lightning.callbacks.reseed_every_step import ReseedEveryStep
 from snnet_lightning.callbacks.stop_on_non_finite_loss import StopOnNonFiniteLoss
@@ -14,6 +15,7 @@ __all__ = [
     "ContinueEvaluation",
     "InitialiseStitchingLayers",
     "LastCheckpoint",
+    "LogDrawnStitches",
     "RememberOverrides",
     "ReseedEveryStep",
     "StopOnNonFiniteLoss",

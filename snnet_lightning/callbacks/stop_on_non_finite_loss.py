@@ -19,7 +19,7 @@ class StopOnNonFiniteLoss(L.Callback):
     """
 
     def __init__(self) -> None:
-        self.unseen: list[tuple[torch.Tensor, int, Stitch, dict[str, float]]] = []
+        self.unseen: list[tuple[torch.Tensor, int, tuple[Stitch, ...], dict[str, float]]] = []
 
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
         self.rates = {group["name"]: group["lr"] for group in trainer.optimizers[0].param_groups}
@@ -43,11 +43,12 @@ class StopOnNonFiniteLoss(L.Callback):
         # All processes stop together; one alone would leave the others waiting for it.
         if trainer.strategy.reduce_boolean_decision(not all(finite), all=False):
             first = finite.index(False) if not all(finite) else 0
-            loss, step, stitch, rates = self.unseen[first]
+            loss, step, drawn, rates = self.unseen[first]
+            names = " and ".join(stitch.name for stitch in drawn)
             listed = ", ".join(f"{name} {rate:.3g}" for name, rate in rates.items())
             on_this = "" if not all(finite) else " on another process"
             raise RunError(
-                f"the loss is {loss.item()}{on_this} at batch {step}, stitch {stitch.name}, learning rates {listed}; "
+                f"the loss is {loss.item()}{on_this} at batch {step}, stitch {names}, learning rates {listed}; "
                 "checkpoints hold the state before"
             )
         self.unseen.clear()

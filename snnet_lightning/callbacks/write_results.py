@@ -11,7 +11,7 @@ from snnet_lightning.evaluation.results import stitch_rows
 
 
 class WriteResults(L.Callback):
-    """After a test epoch: ``stitches.jsonl``, ``pareto.png``, a table on the terminal, and the loggers.
+    """After a test epoch: ``stitches.jsonl``, ``pareto.png``, ``report.html``, the table on the terminal, the loggers.
 
     Args:
         directory: where the files go.
@@ -25,6 +25,9 @@ class WriteResults(L.Callback):
         rows = stitch_rows(pl_module.costs, pl_module.scores)
         report(rows, pl_module.net.space, self.directory)
         for logger in trainer.loggers:
-            for row in rows:  # as a table: one step a stitch
-                logger.log_metrics({f"stitch/{k}": v for k, v in asdict(row).items() if k != "name"}, step=row.id)
+            if hasattr(logger, "log_stitches"):  # it knows tables
+                logger.log_stitches(rows, [stitch.id for stitch in pl_module.net.space.anchors])
+            else:
+                for row in rows:  # as a table: one step a stitch
+                    logger.log_metrics({f"stitch/{k}": v for k, v in asdict(row).items() if k != "name"}, step=row.id)
             logger.save()

@@ -10,6 +10,7 @@ from snnet_lightning.anchors.timm_model import PRETRAINED, require_known
 from snnet_lightning.distillation.teacher import ANCHOR, OPTIONS, AnchorTeacher, ExternalTeacher
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
+from snnet_lightning.stitch.route import Stitch
 
 
 class Distillation(ABC):
@@ -43,7 +44,7 @@ class Distillation(ABC):
         else:
             self.teacher = ExternalTeacher(self.name, self.weights, largest)
 
-    def __call__(self, base: Tensor, logits: Tensor, images: Tensor) -> Tensor:
+    def __call__(self, base: Tensor, logits: Tensor, images: Tensor, stitch: Stitch) -> Tensor:
         """The loss: ``base`` is the one without a teacher, ``logits`` (N, classes) are the student's for ``images``."""
         return (1 - self.alpha) * base + self.alpha * self.divergence(logits, self.teacher(images))
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.evaluation.cost import Cost
@@ -34,12 +35,16 @@ def stitch_rows(costs: Mapping[Stitch, Cost], scores: Sequence[Score] | None = N
     ]
 
 
-def write_jsonl(rows: Sequence[Row], path: Path) -> None:
-    """Write one JSON object a line; what was not measured, and what is not a number, is left out."""
-    with written_atomically(path) as unfinished, unfinished.open("w") as file:
-        for row in rows:
-            known = {k: v for k, v in asdict(row).items() if v is not None and not _is_nan(v)}
-            file.write(json.dumps(known) + "\n")
+def write_rows(rows: Sequence[Row], path: Path) -> None:
+    """Write one JSON object a stitch; what was not measured, and what is not a number, is left out."""
+    known = [{k: v for k, v in asdict(row).items() if v is not None and not _is_nan(v)} for row in rows]
+    write_jsonl(known, path)
+
+
+def write_jsonl(objects: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write one JSON object a line."""
+    with written_atomically(path) as unfinished:
+        unfinished.write_text("".join(json.dumps(item) + "\n" for item in objects))
 
 
 def _is_nan(value: object) -> bool:

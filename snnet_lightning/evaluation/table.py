@@ -15,11 +15,19 @@ def print_table(rows: Sequence[Row], anchors: Sequence[int]) -> None:
     table = Table(title=f"{len(rows)} stitches", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("id", justify="right", no_wrap=True)
     table.add_column("stitch", overflow="fold")
-    for column in ("MFLOPs", "Mparams", *(("top-1", "top-5", "loss") if measured else ())):
+    for column in columns(measured):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        numbers = [f"{row.flops / 1e6:,.1f}", f"{row.params / 1e6:,.2f}"]
-        if measured:
-            numbers += [f"{row.acc1:.2f}", f"{row.acc5:.2f}", f"{row.loss:.3f}"]
-        table.add_row(str(row.id), row.name, *numbers, style="bold" if row.id in anchors else None)
+        table.add_row(str(row.id), row.name, *formatted(row, measured), style="bold" if row.id in anchors else None)
     Console(markup=False).print(table)
+
+
+def columns(measured: bool) -> list[str]:
+    """The names of a stitch's numbers, with accuracies if ``measured``."""
+    return ["MFLOPs", "Mparams", *(["top-1", "top-5", "loss"] if measured else [])]
+
+
+def formatted(row: Row, measured: bool) -> list[str]:
+    """A stitch's numbers, in the order of ``columns``, as people read them; accuracies in percent."""
+    numbers = [f"{row.flops / 1e6:,.1f}", f"{row.params / 1e6:,.2f}"]
+    return [*numbers, f"{row.acc1:.2f}", f"{row.acc5:.2f}", f"{row.loss:.3f}"] if measured else numbers

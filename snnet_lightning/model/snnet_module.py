@@ -1,13 +1,15 @@
 """Training and evaluation of an SN-Net as a LightningModule."""
 
 from functools import cached_property
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import lightning as L
+import torch
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from snnet_lightning.distillation import Distillation
+from snnet_lightning.distillation import Distillation, InPlaceDistillation
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import Cost, stitch_costs
 from snnet_lightning.evaluation.metrics import StitchMetrics
@@ -17,23 +19,18 @@ from snnet_lightning.network.prefix_tree import forward_all
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.optim.adaptive_clipping import clip_adaptively
 from snnet_lightning.optim.recipe import OptimizerRecipe
-from snnet_lightning.stitch.route import Stitch, StitchSpace
+from snnet_lightning.sampler import Sampler
+from snnet_lightning.stitch.route import Stitch
 
 Batch = tuple[Tensor, Tensor]  # images (N, C, H, W); classes (N), or shares of classes (N, classes) where mixed
 
 
-class Sampler(Protocol):
-    """Chooses the stitch of a training batch."""
-
-    def draw(self, space: StitchSpace, step: int, rank: int) -> Stitch: ...
-
-
 class SNNetModule(L.LightningModule):
-    """Trains one drawn stitch a step; validates a few stitches; tests all of them in one pass.
+    """Trains the stitches drawn for a step; validates a few stitches; tests all of them in one pass.
 
     Args:
         net: the SN-Net.
-        sampler: draws the stitch of each step.
+        sampler: draws the stitches of each training batch.
         optim: optimiser and schedule.
         label_smoothing: of the training loss.
         validation_stitches: how many stitches, spread evenly over the FLOPs range, to validate beside the anchors.
@@ -47,7 +44,7 @@ class SNNetModule(L.LightningModule):
         optim: OptimizerRecipe,
         label_smoothing: float = 0.1,
         validation_stitches: int = 4,
-        distillation: Distillation | None = None,
+        distillation: Distillation | InPlaceDistillation | None = None,
     ):
         super().__init__()
         self.net = net
@@ -64,6 +61,11 @@ class SNNetModule(L.LightningModule):
         return stitch_costs(self.net)
 
     @cached_property
+    def trained_flops(self) -> dict[Stitch, int]:
+        """FLOPs of the stitches that have something to train, in id order."""
+        return {stitch: self.costs[stitch].flops for stitch in self.net.trained}
+
+    @cached_property
     def validation_stitches(self) -> list[Stitch]:
         """The anchors, then stitches at even steps of rank by FLOPs."""
         others = sorted((s for s in self.net.space if not s.is_anchor), key=lambda s: self.costs[s].flops)
@@ -72,10 +74,11 @@ class SNNetModule(L.LightningModule):
         return [*self.net.space.anchors, *spread]
 
     def setup(self, stage: str) -> None:
-        """Refuse data and strategies that cannot work.
+        """Refuse data, samplers and strategies that cannot work.
 
         Raises:
-            InputError: the data's classes are not those of the anchors' heads; DDP that expects to use everything.
+            InputError: the data's classes are not those of the anchors' heads; the sampler finds nothing to draw; DDP
+                expects to use everything.
         """
         classes, heads = self.trainer.datamodule.num_classes, {anchor.num_classes for anchor in self.net.anchors}
         if heads != {classes}:
@@ -84,6 +87,11 @@ class SNNetModule(L.LightningModule):
                 f"the data has {classes} classes, but the anchors' heads have {found}: "
                 f"anchors.num_classes={classes} makes heads for them"
             )
+        if stage == "fit":
+            try:
+                self.sampler.draw(self.trained_flops, step=0)
+            except InputError as error:
+                self._refuse(str(error))
         strategy = self.trainer.strategy
         if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
             self._refuse("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")
@@ -96,18 +104,52 @@ class SNNetModule(L.LightningModule):
 
     def on_fit_start(self) -> None:
         """Get the teacher now, so that no copy made at setup holds one, and only if there is something to train."""
-        if self.distillation and 0 not in (self.trainer.max_epochs, self.trainer.max_steps):
+        if 0 in (self.trainer.max_epochs, self.trainer.max_steps):
+            return
+        self.sampler.start(self.trained_flops)
+        if self.distillation:
             self.distillation.start(self.net)
 
+    def draw(self, rank: int) -> tuple[Stitch, ...]:
+        """The stitches that process ``rank`` trains on the present batch."""
+        return self.sampler.draw(self.trained_flops, self.trainer.fit_loop.total_batch_idx, rank)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The mean loss of the drawn stitches; for all but the last of them the backward pass is done here.
+
+        So a step needs the memory of one stitch, however many are drawn.
+        """
         images, classes = batch
-        self.drawn = self.sampler.draw(self.net.space, self.trainer.fit_loop.total_batch_idx, self.global_rank)
-        logits = self.net(images, self.drawn)
-        loss = self.loss(logits, classes)
-        if self.distillation:
-            loss = self.distillation(loss, logits, images)
+        if batch_idx % self.trainer.accumulate_grad_batches == 0:
+            self.optimizers(use_pl_optimizer=False).zero_grad()
+        self.drawn = self.draw(self.global_rank)
+        done, losses = 0.0, []
+        for stitch in self.drawn:
+            logits = self.net(images, stitch)
+            loss = self.loss(logits, classes)
+            if self.distillation:
+                loss = self.distillation(loss, logits, images, stitch)
+            losses.append(loss.detach())
+            share = loss / len(self.drawn)
+            if stitch is not self.drawn[-1]:
+                self.trainer.strategy.backward(share / self.trainer.accumulate_grad_batches, None)
+                done += share.detach()
+        self.drawn_losses = torch.stack(losses)
+        loss = done + share  # the value of the whole, the gradient of what is left
         self.log("train/loss", loss)
         return loss
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        """Nothing: Lightning calls it after ``training_step``, which has zeroed and made gradients already."""
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        self.sampler.observe(self.drawn, self.net.parameters())
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["sampler"] = self.sampler.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.sampler.load_state_dict(checkpoint.get("sampler", {}))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._score(batch, self.validation_stitches, self.validation_metrics)

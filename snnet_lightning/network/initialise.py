@@ -8,14 +8,21 @@ from torch import Tensor
 
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.least_squares import CoMoments, pseudo_inverse, solve
+from snnet_lightning.network.residuals import (
+    LayerResidual,
+    Place,
+    linear_cka,
+    relative,
+    squared_error,
+)
 from snnet_lightning.network.snnet import SNNet, module_key
 from snnet_lightning.network.stitching_layer import tokens_of
-from snnet_lightning.stitch.route import Layer, Part, anchor_route
+from snnet_lightning.stitch.route import Layer, Part, anchor_route, stitch_name
 
 
 @torch.no_grad()
-def initialise_by_least_squares(net: SNNet, batches: Iterable[Tensor], samples: int) -> int:
-    """Fit every stitching layer to ``samples`` images; returns how many there were.
+def initialise_by_least_squares(net: SNNet, batches: Iterable[Tensor], samples: int) -> tuple[int, list[LayerResidual]]:
+    """Fit every stitching layer to ``samples`` images; returns how many there were, and how well each layer fits.
 
     Every anchor runs once a batch, in eval mode; memory does not grow with the number of batches. A layer that several
     positions share gets the mean of their solutions.
@@ -47,7 +54,7 @@ def initialise_by_least_squares(net: SNNet, batches: Iterable[Tensor], samples: 
         transform = net.stitching_layers[module_key(layer)].transform
         transform.weight.copy_(weight.T)
         transform.bias.copy_(bias)
-    return seen
+    return seen, moments.residuals()
 
 
 class _Moments:
@@ -57,6 +64,7 @@ class _Moments:
         self.net = net
         self.inputs: dict[tuple[Part, int], CoMoments] = defaultdict(CoMoments)
         self.crossed: dict[tuple[Part, Part], CoMoments] = defaultdict(CoMoments)
+        self.targets: dict[Part, CoMoments] = defaultdict(CoMoments)
         self.joins = [
             (layer, before, net.part_before(after))
             for layer, pairs in net.space.crossings.items()
@@ -66,7 +74,7 @@ class _Moments:
     def update(self, images: Tensor) -> None:
         activations = self._activations(images)
         rows: dict[tuple[Part, int], Tensor] = {}  # aligned inputs, which several targets of one anchor share
-        done = set()
+        done, wanted_of = set(), set()
         for layer, before, target in self.joins:
             stitching_layer = self.net.stitching_layers[module_key(layer)]
             key = (before, stitching_layer.target.prefix)
@@ -77,6 +85,9 @@ class _Moments:
                 done.add((before, target))
                 wanted = tokens_of(activations[target], stitching_layer.target).flatten(0, 1)
                 self.crossed[before, target].update(rows[key], wanted)
+                if target not in wanted_of:
+                    wanted_of.add(target)
+                    self.targets[target].update(wanted, wanted)
 
     def solutions(self) -> dict[Layer, list[tuple[Tensor, Tensor]]]:
         """(W, b) of every place, by stitching layer."""
@@ -85,6 +96,26 @@ class _Moments:
         for layer, before, target in self.joins:
             prefix = self.net.stitching_layers[module_key(layer)].target.prefix
             found[layer].append(solve(inverses[before, prefix], self.crossed[before, target]))
+        return found
+
+    def residuals(self) -> list[LayerResidual]:
+        """How well the layers fit as they are now."""
+        names, depths = zip(*((anchor.name, anchor.depths) for anchor in self.net.anchors), strict=True)
+        found = []
+        for layer, pairs in self.net.space.crossings.items():
+            stitching_layer = self.net.stitching_layers[module_key(layer)]
+            weight, bias = stitching_layer.transform.weight.T.double(), stitching_layer.transform.bias.double()
+            places, errors, totals = [], [], []
+            for before, after in pairs:
+                target = self.net.part_before(after)
+                inputs = self.inputs[before, stitching_layer.target.prefix]
+                moments = inputs, self.crossed[before, target], self.targets[target]
+                errors.append(squared_error(*moments, weight, bias))
+                totals.append(self.targets[target].products.trace().item())
+                name = stitch_name((before, layer, after), names, depths)
+                places.append(Place(name, relative(errors[-1], totals[-1]), linear_cka(*moments)))
+            cka = sum(place.cka for place in places) / len(places)
+            found.append(LayerResidual(module_key(layer), relative(sum(errors), sum(totals)), cka, places))
         return found
 
     def _activations(self, images: Tensor) -> dict[Part, Tensor]:

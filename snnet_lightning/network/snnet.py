@@ -25,6 +25,7 @@ class SNNet(nn.Module):
         low_rank: rank of the trained term of every stitching layer (SN-Netv2), or None for plain ones.
         activation_checkpointing: in training, blocks run again in the backward pass and keep no activations for it.
         compile_parts: compile every block and stitching layer by ``torch.compile``, each on its first run.
+        freeze_anchors: train the stitching layers only; the anchors stay in eval mode, bit by bit as they are.
 
     Raises:
         InputError: the space does not fit the anchors.
@@ -37,8 +38,10 @@ class SNNet(nn.Module):
         low_rank: int | None = None,
         activation_checkpointing: bool = False,
         compile_parts: bool = False,
+        freeze_anchors: bool = False,
     ):
         super().__init__()
+        self.freeze_anchors = freeze_anchors
         self.activation_checkpointing = activation_checkpointing
         self.anchors = nn.ModuleList(anchors)
         self.space = space(*zip(*((a.name, a.depths, a.grids) for a in anchors), strict=True))
@@ -46,6 +49,8 @@ class SNNet(nn.Module):
         self.stitching_layers = nn.ModuleDict(
             {module_key(layer): self._make_layer(pairs, low_rank) for layer, pairs in self.space.crossings.items()}
         )
+        if freeze_anchors:
+            self.anchors.requires_grad_(False).eval()
         if compile_parts:
             compile_in_place(self.anchors, self.stitching_layers.values())
 
@@ -54,6 +59,18 @@ class SNNet(nn.Module):
         for part in self.find(stitch).route:
             x = self.run(part, x)
         return x
+
+    @property
+    def trained(self) -> list[Stitch]:
+        """The stitches that have something to train, in id order."""
+        return [stitch for stitch in self.space if not (self.freeze_anchors and stitch.is_anchor)]
+
+    def train(self, mode: bool = True) -> "SNNet":
+        """As for all modules, but frozen anchors stay in eval mode: no batch statistics move, no path is dropped."""
+        super().train(mode)
+        if self.freeze_anchors:
+            self.anchors.eval()
+        return self
 
     def select(self, stitch: Stitch | int | str) -> Stitch:
         """Make ``stitch`` (itself, its id or its name) the one that ``forward`` runs by default; returns it."""

@@ -1,5 +1,17 @@
-"""Samplers: which stitch a training step draws."""
+"""Samplers: which stitches a training step draws."""
 
+from snnet_lightning.sampler.flops_grouped import FlopsGroupedSampler
+from snnet_lightning.sampler.importance import ImportanceSampler
+from snnet_lightning.sampler.sampler import Sampler
+from snnet_lightning.sampler.sandwich import SandwichSampler
+from snnet_lightning.sampler.single import SingleSampler
 from snnet_lightning.sampler.uniform import UniformSampler
 
-__all__ = ["UniformSampler"]
+__all__ = [
+    "FlopsGroupedSampler",
+    "ImportanceSampler",
+    "Sampler",
+    "SandwichSampler",
+    "SingleSampler",
+    "UniformSampler",
+]

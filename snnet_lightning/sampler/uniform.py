@@ -1,16 +1,15 @@
 """Every stitch equally often (SN-Net, section 3.4)."""
 
-import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from snnet_lightning.stitch.route import Stitch, StitchSpace
+from snnet_lightning.sampler.sampler import Sampler, generator_of
+from snnet_lightning.stitch.route import Stitch
 
 
 @dataclass(frozen=True)
-class UniformSampler:
+class UniformSampler(Sampler):
     """Draws one stitch a step, uniformly.
-
-    The draw is a pure function of (seed, step, rank): nothing has to be saved for a resume.
 
     Args:
         seed: seed of the run.
@@ -20,7 +19,5 @@ class UniformSampler:
     seed: int
     per_rank: bool = True
 
-    def draw(self, space: StitchSpace, step: int, rank: int = 0) -> Stitch:
-        """The stitch of training batch ``step`` on process ``rank``."""
-        generator = random.Random(f"{self.seed}-{step}-{rank if self.per_rank else 'all'}")
-        return generator.choice(space.stitches)
+    def draw(self, flops: Mapping[Stitch, int], step: int, rank: int = 0) -> tuple[Stitch, ...]:
+        return (generator_of(self.seed, step, rank, self.per_rank).choice(list(flops)),)

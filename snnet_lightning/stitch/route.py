@@ -66,13 +66,17 @@ class Stitch:
     name: str
     route: tuple[Part, ...]
 
+    def __hash__(self) -> int:
+        """Without the route, for stitches are looked up several times a step."""
+        return hash((self.id, self.name))
+
     @property
     def anchors(self) -> tuple[int, ...]:
         """The anchors whose blocks run, in the order in which they run."""
         visited = [part.anchor for part in self.route if isinstance(part, Block)]
         return tuple(a for i, a in enumerate(visited) if i == 0 or visited[i - 1] != a)
 
-    @property
+    @cached_property
     def is_anchor(self) -> bool:
         return not any(isinstance(part, Layer) for part in self.route)
 

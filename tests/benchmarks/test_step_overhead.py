@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from snnet_lightning.anchors import create_anchors
-from snnet_lightning.callbacks import ReseedEveryStep, StopOnNonFiniteLoss
+from snnet_lightning.callbacks import LogDrawnStitches, ReseedEveryStep, StopOnNonFiniteLoss
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
@@ -46,7 +46,7 @@ def net_and_data(family):
 def ours(family, make_trainer):
     net, data = net_and_data(family)
     clock = Clock()
-    callbacks = [ReseedEveryStep(1), StopOnNonFiniteLoss(), clock]
+    callbacks = [ReseedEveryStep(1), StopOnNonFiniteLoss(), LogDrawnStitches(), clock]
     trainer = make_trainer(max_steps=STEPS, max_epochs=STEPS, limit_val_batches=0, callbacks=callbacks)
     trainer.fit(SNNetModule(net, UniformSampler(1), RECIPE), datamodule=data)
     return clock.end - clock.start
@@ -58,11 +58,11 @@ def bare(family):
     loader, sampler, loss = data.train_dataloader(), UniformSampler(1), nn.CrossEntropyLoss(label_smoothing=0.1)
     optimizer, schedule = RECIPE.build(net, STEPS, len(loader), data.batch_size)
     net.train()
-    step = 0
+    step, flops = 0, dict.fromkeys(net.space, 1)
     while step < STEPS:
         for images, classes in loader:
             optimizer.zero_grad()
-            loss(net(images, sampler.draw(net.space, step)), classes).backward()
+            loss(net(images, *sampler.draw(flops, step)), classes).backward()
             optimizer.step()
             step += 1
             schedule.step_update(step)

@@ -1,6 +1,7 @@
 """Stitching layers are initialised before the first step of a new run, and never on a resumed one."""
 
 import copy
+import json
 
 import lightning as L
 import pytest
@@ -15,21 +16,21 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.network.initialise import initialise_by_least_squares
 from snnet_lightning.optim import OptimizerRecipe
-from snnet_lightning.sampler import UniformSampler
+from snnet_lightning.sampler import Sampler, UniformSampler
 from snnet_lightning.stitch import PairedSpace
 
 RECIPE = OptimizerRecipe("adamw", lr=1e-3, warmup_epochs=1)
 
 
-class RecordingSampler:
+class RecordingSampler(Sampler):
     """Notes the steps for which a stitch is drawn."""
 
     def __init__(self, sampler):
         self.sampler, self.steps = sampler, []
 
-    def draw(self, space, step, rank):
+    def draw(self, flops, step, rank=0):
         self.steps.append(step)
-        return self.sampler.draw(space, step, rank)
+        return self.sampler.draw(flops, step, rank)
 
 
 class Watch(L.Callback):
@@ -106,6 +107,17 @@ def test_a_resumed_run_goes_on_from_its_checkpoint(fit, tmp_path):
     assert (watch.step, watch.lr) == (3, lr)
     assert watch.sampler.steps == [3, 4, 5]  # so no stitch is drawn twice for the same step
     assert len(equal(trained, resumed.net.state_dict())) < len(trained)  # and it did train
+
+
+def test_how_well_every_layer_fits_is_written_down(make_trainer, tmp_path):
+    module = make_module(0)
+    callbacks = [InitialiseStitchingLayers(samples=50, directory=str(tmp_path))]
+    make_trainer(max_epochs=0, callbacks=callbacks).fit(module, datamodule=DigitsDataModule())
+    rows = [json.loads(line) for line in (tmp_path / "stitching_layers.jsonl").read_text().splitlines()]
+    assert [row["layer"] for row in rows] == list(module.net.stitching_layers)
+    places = [place for row in rows for place in row["places"]]
+    assert {place["name"] for place in places} == {s.name for s in module.net.space if not s.is_anchor}
+    assert all(0 < x["relative_error"] < 1.5 and 0 < x["cka"] < 1 for x in [*rows, *places])
 
 
 def test_the_checkpoint_carries_the_overrides(fit, tmp_path):

@@ -27,7 +27,8 @@ def test_files_table_and_log(digits_net, make_trainer, tmp_path, capsys):
     trainer = make_trainer(callbacks=[WriteResults(str(results))], logger=logger)
     trainer.test(module, datamodule=data, verbose=False)
 
-    assert sorted(path.name for path in results.iterdir()) == ["pareto.png", "stitches.jsonl", "summary.json"]
+    written = ["pareto.png", "report.html", "stitches.jsonl", "summary.json"]
+    assert sorted(path.name for path in results.iterdir()) == written
     rows = [json.loads(line) for line in (results / "stitches.jsonl").read_text().splitlines()]
     assert [row["id"] for row in rows] == list(range(35))
     images, classes = (

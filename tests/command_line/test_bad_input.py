@@ -15,7 +15,8 @@ TRAIN = {
     "zzz=1": "no key 'zzz'; --cfg job lists them all",
     "hydra.launcher.zzz=1": "no key 'hydra.launcher.zzz'; --cfg hydra lists them all",
     "anchors=deit": "anchors=deit: there is no such choice; there are .*deit_ti_s_b, digits",
-    "sampler=unifrom": "sampler=unifrom: there is no such choice; there are uniform",
+    "sampler=unifrom": "sampler=unifrom: there is no such choice; there are flops_grouped, .*, uniform",
+    "sampler=single": "Missing mandatory value: .*sampler.stitch",
     "max_epochs": "cannot read the override 'max_epochs': it must be key=value",
     "anchors.kwargs_each=[{depth: 8},{},{}]": r"digits_tiny: its pretrained weights .*do not fit .*blocks\.6",
     "+anchors.kwargs.dept=8": "anchors.kwargs of digits_tiny: .*dept",
@@ -41,6 +42,20 @@ def assert_refused(run, says):
     assert line.startswith("error: ")
     assert re.search(says, line), line
     assert run.written() <= RECORD
+
+
+SAMPLERS = {
+    "sampler=single sampler.stitch=digits_bas": "sampler.stitch=digits_bas: no stitch that is trained .*digits_tiny, ",
+    "sampler=single sampler.stitch=0 net.freeze_anchors=true": "sampler.stitch=0: no stitch that is trained ",
+    "sampler=sandwich net.freeze_anchors=true": "sampler=sandwich trains .* net.freeze_anchors=true forbids",
+    "sampler=sandwich sampler.random_stitches=34": "sampler.random_stitches=34: there are 33 to draw from",
+    "sampler=importance sampler.decay=1": "sampler.decay=1: must be at least 0 and below 1",
+}
+
+
+@pytest.mark.parametrize("overrides", SAMPLERS)
+def test_samplers(run_here, tmp_path, overrides):
+    assert_refused(run_here("train.py", *overrides.split(), directory=tmp_path), SAMPLERS[overrides])
 
 
 @pytest.mark.parametrize("override", TRAIN)

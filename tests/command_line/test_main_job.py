@@ -2,6 +2,7 @@
 
 import csv
 import json
+from html import escape
 
 import matplotlib.image
 import pytest
@@ -36,6 +37,9 @@ def test_what_a_run_leaves(trained):
     assert (trained.directory / "checkpoints" / "last.ckpt").is_file()
     assert not any(name.endswith(".tmp") for name in trained.written())
     config = (trained.directory / "config.yaml").read_text()
+    page = (trained.directory / "report.html").read_text()
+    assert f"python train.py {' '.join(SHORT)} hydra.run.dir={trained.directory}" in page
+    assert escape(config) in page
     assert "${" not in config
     assert "max_epochs: 2" in config
     assert "35 stitches" in trained.out
@@ -104,4 +108,5 @@ def test_the_cost_of_deit_needs_neither_data_nor_weights(run_here, tmp_path):
     assert rows(run)[0]["flops"] == 1258411200
     assert rows(run)[36]["name"] == "deit_tiny[:12] > deit_small[11:]"
     assert "pareto.png" not in run.written()
+    assert "FLOPs against parameters" in (run.directory / "report.html").read_text()
     assert "71 stitches" in run.out

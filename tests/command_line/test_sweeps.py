@@ -33,16 +33,16 @@ def assert_row_is_that_of_the_job(row, directory, overrides):
 
 def test_two_settings_with_two_seeds(start, tmp_path):
     sweep = tmp_path / "a b"  # as is a file system that was not made for shells
-    swept = ["stitch.kernel_size=2,1", "seed=1,2", "optimized_metric=test/gap"]
+    swept = ["sampler=uniform,flops_grouped", "seed=1,2", "optimized_metric=test/gap"]
     run = start("train.py", "-m", *swept, *SHORT, f"hydra.sweep.dir='{sweep}'", directory=tmp_path / "run")
     assert run.status == 0, run.err
     assert [path.name for path in tmp_path.iterdir()] == ["a b"]
     jobs = {"0", "1", "2", "3"}
     assert {path.name for path in sweep.iterdir()} == jobs | {"multirun.yaml", "sweep.csv", "sweep.png"}
     rows = table(sweep)
-    settings = [(kernel_size, seed) for kernel_size in "21" for seed in "12"]
-    for (kernel_size, seed), row in zip(settings, rows, strict=True):
-        told = {"stitch.kernel_size": kernel_size, "seed": seed, "optimized_metric": "test/gap"}
+    settings = [(sampler, seed) for sampler in ("uniform", "flops_grouped") for seed in "12"]
+    for (sampler, seed), row in zip(settings, rows, strict=True):
+        told = {"sampler": sampler, "seed": seed, "optimized_metric": "test/gap"}
         assert_row_is_that_of_the_job(row, sweep / row["job"], told)
         returned = json.loads((sweep / row["job"] / "job.json").read_text())["value"]
         assert returned == pytest.approx(float(row["test/gap"]), rel=1e-5)

@@ -1,16 +1,19 @@
 """The loss of both modes against plain loops over a few logits, and what is refused."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from snnet_lightning.distillation import HardDistillation, SoftDistillation
+from snnet_lightning.distillation import HardDistillation, InPlaceDistillation, SoftDistillation
 from snnet_lightning.errors import InputError
+from snnet_lightning.stitch import PairedSpace
 
 STUDENT = [[0.3, -1.2, 2.0], [1.5, 0.1, -0.4], [-2.0, 0.0, 0.7], [0.0, 3.0, 1.0]]
 TEACHER = [[4.0, 1.0, -1.0], [0.2, -0.3, 0.6], [-1.0, 0.5, 0.4], [2.0, 2.5, -3.0]]
 BASE = 1.7
+SMALL, *_, LARGE = PairedSpace()(["small", "large"], [(2,), (2,)]).anchors
 
 
 def log_probabilities(row, temperature=1.0):
@@ -35,7 +38,7 @@ def loss_of(distillation, dtype=torch.float64):
     """With a teacher that gives TEACHER for the images it should get."""
     images = torch.rand(4, 1, 2, 2)
     distillation.teacher = {images: torch.tensor(TEACHER, dtype=dtype)}.__getitem__
-    return distillation(torch.tensor(BASE), torch.tensor(STUDENT, dtype=dtype), images)
+    return distillation(torch.tensor(BASE), torch.tensor(STUDENT, dtype=dtype), images, SMALL)
 
 
 @pytest.mark.parametrize("alpha", [0, 0.3, 1])
@@ -49,6 +52,40 @@ def test_hard(alpha):
 def test_soft(alpha, temperature):
     loss = loss_of(SoftDistillation("digits_base", alpha=alpha, temperature=temperature))
     assert loss.item() == pytest.approx(soft_by_hand(alpha, temperature), rel=1e-6)
+
+
+def in_place():
+    distillation = InPlaceDistillation()
+    distillation.start(SimpleNamespace(space=PairedSpace()(["small", "large"], [(2,), (2,)])))
+    return distillation
+
+
+def test_in_place_the_others_learn_from_the_largest_alone():
+    distillation, images = in_place(), torch.rand(4, 1, 2, 2)
+    teacher, student = (torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (TEACHER, STUDENT))
+    base = teacher.sum()
+    assert distillation(base, teacher, images, LARGE) is base
+    loss = distillation(student.sum(), student, images, SMALL)
+    expected = -sum(
+        math.exp(p) * q
+        for s, t in zip(STUDENT, TEACHER, strict=True)
+        for q, p in zip(log_probabilities(s), log_probabilities(t), strict=True)
+    )
+    assert loss.item() == pytest.approx(expected / 4, rel=1e-6)
+    loss.backward()
+    assert teacher.grad is None
+    torch.testing.assert_close(
+        student.grad, (student.softmax(1) - teacher.softmax(1)).detach() / 4, atol=1e-7, rtol=1e-5
+    )
+
+
+def test_in_place_needs_the_largest_on_the_same_images():
+    distillation, logits = in_place(), torch.tensor(TEACHER)
+    with pytest.raises(InputError, match="distillation=in_place: every step must draw the largest anchor"):
+        distillation(torch.tensor(BASE), logits, torch.rand(4, 1, 2, 2), SMALL)
+    distillation(torch.tensor(BASE), logits, torch.rand(4, 1, 2, 2), LARGE)
+    with pytest.raises(InputError, match="as sampler=sandwich does"):
+        distillation(torch.tensor(BASE), logits, torch.rand(4, 1, 2, 2), SMALL)
 
 
 def test_soft_sums_probabilities_in_float32_whatever_the_logits_have():

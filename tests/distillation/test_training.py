@@ -13,7 +13,7 @@ from snnet_lightning.data.order import Draw
 from snnet_lightning.distillation import HardDistillation, SoftDistillation
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.optim import OptimizerRecipe
-from snnet_lightning.sampler import UniformSampler
+from snnet_lightning.sampler import SingleSampler, UniformSampler
 
 RECIPE = OptimizerRecipe("adamw", lr=1e-3, warmup_epochs=0)
 SHORT = {"max_epochs": 1, "limit_train_batches": 3, "limit_val_batches": 1}
@@ -80,7 +80,7 @@ def test_the_loss_of_a_step(digits_net, make_trainer, mode):
             teacher = timm.create_model("digits_base", pretrained=True).eval()
             with torch.no_grad():
                 taught = teacher(images)
-                logits = module.net(images, UniformSampler(seed=3).draw(module.net.space, 0))
+                logits = module.net(images, *UniformSampler(seed=3).draw(module.trained_flops, 0))
             base = F.cross_entropy(logits, classes, label_smoothing=0.1)
             if mode is HardDistillation:
                 pull = F.cross_entropy(logits, taught.argmax(1))
@@ -133,16 +133,14 @@ def test_with_nothing_but_a_teacher_the_student_becomes_it(digits_net, make_trai
     data.setup()
     images = torch.stack([data.train_set[Draw(index)][0] for index in range(len(data.train_set))])
 
-    class Always:
-        def draw(self, space, step, rank):
-            return stitch
-
     def agreement():
         with torch.no_grad():
             return (digits_net.eval()(images, stitch).argmax(1) == base(images).argmax(1)).double().mean()
 
     before = agreement()
-    module = SNNetModule(digits_net, Always(), RECIPE, distillation=HardDistillation("anchor", alpha=1))
+    module = SNNetModule(
+        digits_net, SingleSampler(stitch.name), RECIPE, distillation=HardDistillation("anchor", alpha=1)
+    )
     make_trainer(max_epochs=6, limit_val_batches=0).fit(module, datamodule=data)
     assert before < 0.5
     assert agreement() > 0.8

@@ -11,7 +11,7 @@ from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
-from snnet_lightning.sampler import UniformSampler
+from snnet_lightning.sampler import ImportanceSampler, SandwichSampler, UniformSampler
 from snnet_lightning.stitch import PairedSpace
 
 SEED, STEPS, BATCH = 5, 5, 16
@@ -23,28 +23,37 @@ def make_net() -> SNNet:
 
 
 class Record(L.Callback):
-    """Weights before and after every step, and the gradients that the optimiser saw."""
+    """What was drawn, weights before and after every step, and the gradients that the optimiser saw."""
 
     def __init__(self):
-        self.before, self.gradients, self.after = [], [], []
+        self.before, self.gradients, self.after, self.drawn = [], [], [], []
 
     def on_train_batch_start(self, trainer, module, batch, batch_idx):
         self.before.append(copy_of(module.net.state_dict()))
 
-    def on_after_backward(self, trainer, module):
+    def on_before_optimizer_step(self, trainer, module, optimizer):
         self.gradients.append(copy_of({name: p.grad for name, p in module.net.named_parameters()}))
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         self.after.append(copy_of(module.net.state_dict()))
+        self.drawn.append([stitch.id for stitch in module.drawn])
 
 
 def copy_of(tensors):
     return {name: None if tensor is None else tensor.detach().clone() for name, tensor in tensors.items()}
 
 
-def train(per_rank: bool, directory: Path) -> None:
+SAMPLERS = {
+    "per_rank": UniformSampler(SEED),
+    "shared": UniformSampler(SEED, per_rank=False),
+    "sandwich": SandwichSampler(SEED, random_stitches=2),
+    "importance": ImportanceSampler(SEED),
+}
+
+
+def train(name: str, directory: Path) -> None:
     recipe = OptimizerRecipe("adamw", lr=1e-2, weight_decay=0.1, warmup_epochs=0)
-    module = SNNetModule(make_net(), UniformSampler(SEED, per_rank), recipe)
+    module = SNNetModule(make_net(), SAMPLERS[name], recipe)
     record = Record()
     trainer = L.Trainer(
         accelerator="cpu",
@@ -62,12 +71,11 @@ def train(per_rank: bool, directory: Path) -> None:
         default_root_dir=directory,
     )
     trainer.fit(module, datamodule=DigitsDataModule(batch_size=BATCH, seed=SEED))
-    name = "per_rank" if per_rank else "shared"
-    steps = {"before": record.before, "gradients": record.gradients, "after": record.after}
+    steps = {"before": record.before, "gradients": record.gradients, "after": record.after, "drawn": record.drawn}
     torch.save(steps, directory / f"{name}.{trainer.global_rank}.pt")
     trainer.strategy.barrier()
 
 
 if __name__ == "__main__":
-    for per_rank in (True, False):
-        train(per_rank, Path(sys.argv[1]))
+    for name in SAMPLERS:
+        train(name, Path(sys.argv[1]))

@@ -8,16 +8,16 @@ import torch.nn.functional as F
 
 from snnet_lightning.data.digits import DigitsDataset
 from snnet_lightning.data.order import Draw
-from snnet_lightning.sampler import UniformSampler
 
 RANKS = (0, 1)
+NAMES = ("per_rank", "shared", "sandwich", "importance")
 
 
 @pytest.fixture(scope="module")
 def runs(start_script, tmp_path_factory):
     directory = tmp_path_factory.mktemp("gradients")
     script = start_script("record_gradients.py", directory)
-    for name in ("per_rank", "shared"):
+    for name in NAMES:
         ranks = [SimpleNamespace(**torch.load(directory / f"{name}.{rank}.pt")) for rank in RANKS]
         setattr(script, name, ranks)
     return script
@@ -29,10 +29,11 @@ def indices_of(script, rank, step):
     return order[rank::2][step * script.BATCH : (step + 1) * script.BATCH].tolist()
 
 
-def gradients_by_hand(net, stitch, indices):
+def gradients_by_hand(net, stitches, indices):
     images, classes = map(torch.stack, zip(*DigitsDataset(True).__getitems__([Draw(i) for i in indices]), strict=True))
     net.zero_grad()
-    F.cross_entropy(net(images, stitch), classes, label_smoothing=0.1).backward()
+    losses = [F.cross_entropy(net(images, stitch), classes, label_smoothing=0.1) for stitch in stitches]
+    torch.stack(losses).mean().backward()
     return {name: None if p.grad is None else p.grad.clone() for name, p in net.named_parameters()}
 
 
@@ -42,24 +43,33 @@ def mean_of(first, second):
     return sum(given) / 2 if given else None
 
 
-def draws(script, net, per_rank):
-    sampler = UniformSampler(script.SEED, per_rank)
-    return [[sampler.draw(net.space, step, rank) for rank in RANKS] for step in range(script.STEPS)]
+def drawn_by(runs, name):
+    """Of every step, the stitches of every process."""
+    return list(zip(*(recorded.drawn for recorded in getattr(runs, name)), strict=True))
+
+
+def test_draws_are_the_samplers(runs):
+    flops = dict.fromkeys(runs.make_net().space, 1)
+    for name in NAMES[:3]:
+        draws = [[runs.SAMPLERS[name].draw(flops, step, rank) for rank in RANKS] for step in range(runs.STEPS)]
+        assert drawn_by(runs, name) == [tuple([s.id for s in drawn] for drawn in step) for step in draws]
 
 
 def test_draws_differ_or_agree_as_asked(runs):
-    net = runs.make_net()
-    assert sum(first != second for first, second in draws(runs, net, True)) >= runs.STEPS - 1
-    assert all(first == second for first, second in draws(runs, net, False))
+    differing = {name: sum(first != second for first, second in drawn_by(runs, name)) for name in NAMES}
+    assert differing["per_rank"] >= runs.STEPS - 1
+    assert differing["sandwich"] >= runs.STEPS - 1
+    assert differing["shared"] == differing["importance"] == 0
 
 
-@pytest.mark.parametrize("name", ["per_rank", "shared"])
+@pytest.mark.parametrize("name", NAMES)
 def test_gradients_are_the_mean_over_the_processes(runs, name):
     net = runs.make_net()
-    for step, drawn in enumerate(draws(runs, net, name == "per_rank")):
+    for step, drawn in enumerate(drawn_by(runs, name)):
         for recorded in getattr(runs, name):
             net.load_state_dict(recorded.before[step])
-            each = [gradients_by_hand(net, drawn[rank], indices_of(runs, rank, step)) for rank in RANKS]
+            stitches = [[net.space[i] for i in drawn[rank]] for rank in RANKS]
+            each = [gradients_by_hand(net, stitches[rank], indices_of(runs, rank, step)) for rank in RANKS]
             for parameter, found in recorded.gradients[step].items():
                 expected = mean_of(each[0][parameter], each[1][parameter])
                 if expected is None:
@@ -68,7 +78,7 @@ def test_gradients_are_the_mean_over_the_processes(runs, name):
                     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6, msg=parameter)
 
 
-@pytest.mark.parametrize("name", ["per_rank", "shared"])
+@pytest.mark.parametrize("name", NAMES)
 def test_what_no_process_drew_stays_as_it_is(runs, name):
     """AdamW with weight decay moves all that has a gradient, be it zero."""
     for recorded in getattr(runs, name):
@@ -78,7 +88,7 @@ def test_what_no_process_drew_stays_as_it_is(runs, name):
             assert 0 < len(moved) < len(gradients)
 
 
-@pytest.mark.parametrize("name", ["per_rank", "shared"])
+@pytest.mark.parametrize("name", NAMES)
 def test_both_processes_hold_the_same_weights(runs, name):
     first, second = getattr(runs, name)
     for step in range(runs.STEPS):

@@ -5,7 +5,7 @@ import math
 
 from snnet_lightning.evaluation.cost import Cost
 from snnet_lightning.evaluation.metrics import Score
-from snnet_lightning.evaluation.results import stitch_rows, write_jsonl
+from snnet_lightning.evaluation.results import stitch_rows, write_rows
 from snnet_lightning.stitch import PairedSpace
 
 SPACE = PairedSpace()(["a", "b"], [(2,), (2,)])
@@ -14,7 +14,7 @@ COST_KEYS = ["id", "name", "flops", "params"]
 
 
 def written(rows, tmp_path):
-    write_jsonl(rows, tmp_path / "stitches.jsonl")
+    write_rows(rows, tmp_path / "stitches.jsonl")
     assert [p.name for p in tmp_path.iterdir()] == ["stitches.jsonl"]
     return [json.loads(line) for line in (tmp_path / "stitches.jsonl").read_text().splitlines()]
 
@@ -42,5 +42,5 @@ def test_not_a_number_is_left_out(tmp_path):
 
 
 def test_a_second_writing_replaces_the_first(tmp_path):
-    write_jsonl(stitch_rows(COSTS), tmp_path / "stitches.jsonl")
+    write_rows(stitch_rows(COSTS), tmp_path / "stitches.jsonl")
     assert len(written(stitch_rows(COSTS)[:2], tmp_path)) == 2

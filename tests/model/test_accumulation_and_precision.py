@@ -18,20 +18,17 @@ MICRO_BATCHES = 3
 class Recorder(L.Callback):
     """Notes batches, the stitches drawn for them, and the gradients that each optimiser step gets."""
 
-    def __init__(self, module):
+    def __init__(self):
         self.batches, self.drawn, self.gradients = [], [], []
-        self.sampler, module.sampler = module.sampler, self
-        self.net = module.net
-
-    def draw(self, space, step, rank):
-        self.drawn.append(self.sampler.draw(space, step, rank))
-        return self.drawn[-1]
 
     def on_train_batch_start(self, trainer, module, batch, batch_idx):
         self.batches.append(batch)
 
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        self.drawn.append(module.drawn)
+
     def on_before_optimizer_step(self, trainer, module, optimizer):
-        self.gradients.append({n: p.grad.clone() for n, p in self.net.named_parameters() if p.grad is not None})
+        self.gradients.append({n: p.grad.clone() for n, p in module.net.named_parameters() if p.grad is not None})
 
 
 @pytest.fixture
@@ -41,7 +38,7 @@ def module(digits_net):
 
 def test_every_micro_batch_draws_a_stitch_and_the_step_takes_their_mean_gradient(module, make_trainer):
     before = copy.deepcopy(module.net).train()
-    recorder = Recorder(module)
+    recorder = Recorder()
     trainer = make_trainer(
         max_epochs=1,
         limit_train_batches=2 * MICRO_BATCHES,
@@ -50,12 +47,12 @@ def test_every_micro_batch_draws_a_stitch_and_the_step_takes_their_mean_gradient
         callbacks=[recorder],
     )
     trainer.fit(module, datamodule=DigitsDataModule(batch_size=16))
-    assert recorder.drawn == [recorder.sampler.draw(before.space, i, 0) for i in range(2 * MICRO_BATCHES)]
+    assert recorder.drawn == [module.sampler.draw(module.trained_flops, i) for i in range(2 * MICRO_BATCHES)]
     assert len(set(recorder.drawn[:MICRO_BATCHES])) == MICRO_BATCHES
     assert len(recorder.gradients) == 2
 
     mean = {}
-    for (images, classes), stitch in zip(recorder.batches[:MICRO_BATCHES], recorder.drawn, strict=False):
+    for (images, classes), (stitch,) in zip(recorder.batches[:MICRO_BATCHES], recorder.drawn, strict=False):
         before.zero_grad()
         module.loss(before(images, stitch), classes).backward()
         for name, parameter in before.named_parameters():
@@ -71,7 +68,7 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_parameters_in_float32(mo
     seen = set()
     for layer in (*module.net.stitching_layers.values(), *(anchor.model.head for anchor in module.net.anchors)):
         layer.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
-    recorder = Recorder(module)
+    recorder = Recorder()
     options = {"precision": "bf16-mixed", "limit_train_batches": 2, "limit_val_batches": 0, "callbacks": [recorder]}
     make_trainer(max_epochs=1, **options).fit(module, datamodule=DigitsDataModule())
     assert seen == {torch.bfloat16}

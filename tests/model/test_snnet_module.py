@@ -49,7 +49,7 @@ def test_a_step_moves_the_drawn_stitch_and_nothing_else(module, make_trainer):
     watch, steps = WatchSteps(), 12
     trainer = make_trainer(max_epochs=2, limit_train_batches=6, limit_val_batches=0, callbacks=[watch])
     trainer.fit(module, datamodule=DigitsDataModule())
-    drawn = [UniformSampler(seed=3).draw(module.net.space, step) for step in range(steps)]
+    drawn = [UniformSampler(seed=3).draw(module.trained_flops, step)[0] for step in range(steps)]
     assert len(set(drawn)) > 6
     names = {id(p): name for name, p in module.net.named_parameters()}
     expected = [{names[id(p)] for part in s.route for p in parameters_of(module.net, part)} for s in drawn]

@@ -100,7 +100,7 @@ def test_broken_weights_are_named(digits_net):
 def test_layers_of_the_network_equal_the_mean_of_lstsq_solutions(digits_net):
     train = DigitsDataset(train=True)
     images = torch.stack([train[Draw(i)][0] for i in range(100)])
-    seen = initialise_by_least_squares(digits_net, images.split(32), 100)
+    seen, _ = initialise_by_least_squares(digits_net, images.split(32), 100)
     assert seen == 100
 
     def after(anchor, blocks):

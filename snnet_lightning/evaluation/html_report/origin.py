@@ -1,0 +1,48 @@
+"""Where results come from: the command, the configuration and the packages."""
+
+import platform
+import shlex
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+PACKAGES = ("torch", "lightning", "timm", "hydra-core")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known of the run that results lie beside; None where it was not started from the command line."""
+
+    command: str | None
+    config: str | None
+
+
+def origin_of(directory: Path) -> Origin:
+    """Read what the command line leaves in a run's directory before its job starts."""
+    config, hydra = directory / "config.yaml", directory / ".hydra" / "hydra.yaml"
+    return Origin(
+        command=_command(hydra) if hydra.is_file() else None,
+        config=config.read_text() if config.is_file() else None,
+    )
+
+
+def versions() -> str:
+    """Python and the packages that results depend on, as one line."""
+    known = {"Python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            known[package] = version(package)
+        except PackageNotFoundError:  # imported from a path, not installed
+            continue
+    return ", ".join(f"{name} {number}" for name, number in known.items())
+
+
+def _command(path: Path) -> str:
+    hydra = OmegaConf.to_container(OmegaConf.load(path), resolve=False)["hydra"]
+    words = list(hydra["overrides"]["task"])
+    if hydra["mode"] == "RUN":  # a sweep's own words would make its jobs' command start the sweep again
+        words += [word for word in hydra["overrides"]["hydra"] if not word.startswith("hydra.mode=")]
+    # Not job.name, which users change.
+    return shlex.join(["python", f"{hydra['job']['config_name']}.py", *words])

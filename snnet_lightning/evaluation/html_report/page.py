@@ -1,0 +1,130 @@
+"""Fill the page's template with results."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from snnet_lightning.atomic import written_atomically
+from snnet_lightning.evaluation.html_report.origin import Origin, origin_of, versions
+from snnet_lightning.evaluation.pareto import pareto_front
+from snnet_lightning.evaluation.results import Row
+from snnet_lightning.evaluation.table import columns, formatted
+
+NAME = "report.html"
+SCRIPTS = ("model.js", "scale.js", "plot.js", "table.js", "budget.js", "start.js")  # in the order in which they run
+LABELS = {
+    "test/acc1": ("mean top-1 of all stitches", "%"),
+    "test/pareto_area": ("mean top-1 along the Pareto front, over log FLOPs", "%"),
+    "test/pareto_share": ("stitches on the Pareto front", "%"),
+    "test/gap": ("mean distance of the stitches from the line between the anchors", "points"),
+}
+MISSING = "–"
+
+
+def write_html_report(
+    rows: Sequence[Row], anchors: Sequence[int], directory: Path, summary: Mapping[str, float] | None = None
+) -> None:
+    """Write ``report.html``: the plot, the best stitch under a budget, the table, and what made them.
+
+    Args:
+        rows: the stitches; without accuracies, the page shows what they cost.
+        anchors: ids of those that are single anchors.
+        directory: where the page goes; the command and configuration are shown if they lie here.
+        summary: the summary metrics, by the names under which they are logged.
+    """
+    with written_atomically(directory / NAME) as unfinished:
+        unfinished.write_text(page(rows, anchors, summary or {}, origin_of(directory)), encoding="utf-8")
+
+
+def page(rows: Sequence[Row], anchors: Sequence[int], summary: Mapping[str, float], origin: Origin) -> str:
+    """The whole page as HTML."""
+    measured = [row for row in rows if row.acc1 is not None and math.isfinite(row.acc1)]
+    front = {measured[i].id for i in pareto_front([(row.flops, row.acc1) for row in measured])}
+    single = [row.name for row in rows if row.id in anchors]
+    texts = {row.id: _texts(row, bool(measured)) for row in rows}
+    data = {
+        "measured": bool(measured),
+        "rows": [
+            {
+                **{key: getattr(row, key) for key in ("id", "name", "flops", "params")},
+                **{key: _finite(getattr(row, key)) for key in ("acc1", "acc5", "loss")},
+                "text": texts[row.id],
+                "anchor": row.id in anchors,
+                "front": row.id in front,
+            }
+            for row in rows
+        ],
+    }
+    images = max((row.images or 0 for row in rows), default=0)
+    return Template(_part("template.html")).substitute(
+        title=escape(f"{len(rows)} stitches of {', '.join(single)}"),
+        subtitle=f"Evaluated on {images:,} images." if measured else "What each costs; no accuracy was measured.",
+        summary=_summary(summary) if measured else "",
+        against="FLOPs against top-1 accuracy" if measured else "FLOPs against parameters",
+        kind="accuracies" if measured else "costs",
+        question="Best stitch under a budget" if measured else "Largest stitch under a budget",
+        head="".join(_header(name, place) for place, name in enumerate(["id", "stitch", *columns(bool(measured))])),
+        body="\n".join(_line(row, texts[row.id], row.id in anchors, row.id in front) for row in rows),
+        origin=_origin(origin),
+        style=_part("style.css"),
+        # Nothing in a script element ends it but "</script", and "<!--" would change how its end is found.
+        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
+        script="\n".join(map(_part, SCRIPTS)),
+    )
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _texts(row: Row, measured: bool) -> list[str]:
+    if measured and row.acc1 is None:
+        return [*formatted(row, False), *[MISSING] * 3]
+    return [MISSING if text == "nan" else text for text in formatted(row, measured)]
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _summary(summary: Mapping[str, float]) -> str:
+    return "<dl class=summary>" + "".join(_metric(name, value) for name, value in summary.items()) + "</dl>"
+
+
+def _metric(name: str, value: float) -> str:
+    anchor = name.removeprefix("test/acc1/")
+    label, unit = LABELS.get(name, (f"top-1 of {anchor}", "%") if anchor != name else (name, ""))
+    number = MISSING if not math.isfinite(value) else f"{value:+.2f}" if unit == "points" else f"{value:.2f}"
+    return f"<div><dt>{escape(label)}</dt><dd>{number.replace('-', '−')} <small>{unit}</small></dd></div>"
+
+
+def _header(name: str, place: int) -> str:
+    order = ' aria-sort="ascending"' if place == 0 else ""
+    return f'<th scope="col"{order}><button type="button" data-column="{place}">{name}</button></th>'
+
+
+def _line(row: Row, numbers: Sequence[str], anchor: bool, front: bool) -> str:
+    badges = "".join(f" <span class=badge>{name}</span>" for name, on in (("anchor", anchor), ("front", front)) if on)
+    cells = "".join(f"<td>{number}</td>" for number in numbers)
+    return (
+        f'<tr data-id="{row.id}"{" class=anchor" if anchor else ""}><td>{row.id}</td>'
+        f"<td><span class=stitch>{escape(row.name)}</span>{badges}</td>{cells}</tr>"
+    )
+
+
+def _origin(origin: Origin) -> str:
+    parts = []
+    if origin.command:
+        parts.append(f'<pre id="command" tabindex="0" aria-label="command">{escape(origin.command)}</pre>')
+    if origin.config:
+        parts.append(
+            "<details><summary>The whole configuration, every value resolved</summary>"
+            f'<pre id="config" tabindex="0" aria-label="configuration">{escape(origin.config)}</pre></details>'
+        )
+    written = datetime.now().astimezone().isoformat(" ", "minutes")
+    return "\n".join([*parts, f"<p>Written {written} with {escape(versions())}.</p>"])

@@ -1,0 +1,2 @@
+plot.start();
+budget.start();
