@@ -59,14 +59,12 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     """Decorate the task under ``hydra.main``: strict, recorded configuration, and one line for wrong input.
 
     The configuration becomes read-only and is written, all values resolved, to ``config.yaml`` in the run's directory.
-    A job of a sweep runs in a process of its own.
     However the task ends, its W&B run ends too, with the same exit status.
+    A job of a sweep runs in a process of its own.
     """
-
     script = os.path.abspath(task.__code__.co_filename)
 
     @wraps(task)
-    @closing_runs()
     def guarded(cfg: DictConfig) -> Any:
         hydra = HydraConfig.get()
         if hydra.mode == RunMode.MULTIRUN:
@@ -77,7 +75,8 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
             OmegaConf.set_readonly(cfg, True)
             with written_atomically(directory / "config.yaml") as unfinished:
                 OmegaConf.save(cfg, unfinished)
-            value = task(cfg)
+            with closing_runs():
+                value = task(cfg)
         except Exception as error:
             told = told_in_one_line(error)
             if is_job_of_sweep(hydra):
