@@ -20,6 +20,9 @@ from omegaconf.errors import OmegaConfBaseException
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.errors import InputError, RunError
 from snnet_lightning.logger.closing import closing_runs
+from snnet_lightning.sweeps.own_process import is_job_of_sweep, run_in_own_process
+from snnet_lightning.sweeps.record import note_error, note_value
+from snnet_lightning.sweeps.write_sweep import sweeps_summed_up
 
 CONF = Path(__file__).parents[1] / "conf"
 SHOW_TRACEBACK = "HYDRA_FULL_ERROR"
@@ -39,11 +42,13 @@ def run(main: Callable[[], Any]) -> None:
     asked_for_traceback = wants_traceback()
     os.environ[SHOW_TRACEBACK] = "1"  # so that Hydra hands its errors on instead of printing them
     if asked_for_traceback:
-        main()
+        with sweeps_summed_up():
+            main()
         return
     os.environ[OUR_CHOICE] = "1"
     try:
-        main()
+        with sweeps_summed_up():
+            main()
     except Exception as error:
         if not told_in_one_line(error):
             raise
@@ -55,37 +60,35 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
 
     The configuration becomes read-only and is written, all values resolved, to ``config.yaml`` in the run's directory.
     However the task ends, its W&B run ends too, with the same exit status.
+    A job of a sweep runs in a process of its own.
     """
+    script = os.path.abspath(task.__code__.co_filename)
 
     @wraps(task)
-    @closing_runs()
     def guarded(cfg: DictConfig) -> Any:
         hydra = HydraConfig.get()
+        if hydra.mode == RunMode.MULTIRUN:
+            return run_in_own_process(script, hydra)
+        directory = Path(hydra.runtime.output_dir)
         try:
             OmegaConf.resolve(cfg)
             OmegaConf.set_readonly(cfg, True)
-            path = Path(hydra.runtime.output_dir) / "config.yaml"
-            with written_atomically(path) as unfinished:
+            with written_atomically(directory / "config.yaml") as unfinished:
                 OmegaConf.save(cfg, unfinished)
-            return task(cfg)
+            with closing_runs():
+                value = task(cfg)
         except Exception as error:
-            if hydra.mode == RunMode.MULTIRUN or wants_traceback() or not told_in_one_line(error):
-                raise  # a sweep has to see that this job failed
+            told = told_in_one_line(error)
+            if is_job_of_sweep(hydra):
+                note_error(directory, explain(error) if told else f"{type(error).__name__}: {error}")
+            if wants_traceback() or not told:
+                raise
             stop(error)
+        if is_job_of_sweep(hydra):
+            note_value(directory, value)
+        return value
 
     return guarded
-
-
-def sweep_name() -> str | None:
-    """Name of the directory of the sweep that this job is part of, whichever launcher started it; None: of none."""
-    hydra = HydraConfig.get()
-    if hydra.mode == RunMode.MULTIRUN:
-        return Path(hydra.sweep.dir).name
-    # A launcher that starts jobs as single runs gives them their number and a directory in that of the sweep.
-    return Path(hydra.runtime.output_dir).parent.name if "num" in hydra.job else None
-
-
-OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
 
 
 def optimized_metric(trainer: Any, name: str) -> float:
@@ -107,7 +110,9 @@ def wants_traceback() -> bool:
 
 def told_in_one_line(error: BaseException) -> bool:
     """Whether the user can put it right, so that the message is enough."""
-    return isinstance(error, RunError | HydraException | OmegaConfBaseException) or is_misconfiguration(error)
+    if isinstance(error, RunError | HydraException | OmegaConfBaseException):
+        return True
+    return is_misconfiguration(error) or str(error).startswith("Only one of --run, --multirun, --cfg")
 
 
 def is_misconfiguration(error: BaseException) -> bool:
@@ -138,6 +143,8 @@ def explain(error: BaseException) -> str:
     if "Could not override '" in text:
         key = text.split("Could not override '")[1].split("'")[0]
         group, choices = key.split(".")[0], _choices_of_optional(key.split(".")[0])
+        if group == "hydra":
+            return f"the configuration has no key {key!r}; --cfg hydra lists them all"
         if choices:
             return f"the configuration has no key {key!r}; what {group} has, it has by {group}={' or '.join(choices)}"
         close = get_close_matches(key, _known_keys(), n=3, cutoff=0.5)

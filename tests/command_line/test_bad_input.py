@@ -13,6 +13,7 @@ TRAIN = {
     "trainer.max_epoch=3": "no key 'trainer.max_epoch'; did you mean trainer.max_epochs",
     "optm.lr=1": "no key 'optm.lr'; did you mean optim.lr",
     "zzz=1": "no key 'zzz'; --cfg job lists them all",
+    "hydra.launcher.zzz=1": "no key 'hydra.launcher.zzz'; --cfg hydra lists them all",
     "anchors=deit": "anchors=deit: there is no such choice; there are .*deit_ti_s_b, digits",
     "sampler=unifrom": "sampler=unifrom: there is no such choice; there are flops_grouped, .*, uniform",
     "sampler=single": "Missing mandatory value: .*sampler.stitch",
@@ -121,6 +122,10 @@ def test_a_checkpoint_in_a_process_of_its_own(start, tmp_path):
     path = tmp_path / "x.ckpt"
     says = foreign(path)
     assert_refused(start("evaluate.py", f"ckpt_path={path}", directory=tmp_path / "run"), says)
+
+
+def test_a_sweep_and_its_configuration_at_once(run_here, tmp_path):
+    assert_refused(run_here("train.py", "-m", "--cfg", "job", directory=tmp_path), "Only one of .*--multirun, --cfg")
 
 
 def test_a_sweep_fails_with_its_jobs(run_here, tmp_path):

@@ -195,7 +195,7 @@ def test_an_evaluation_is_a_run_of_its_own(trained, run_here, tmp_path):
     assert len(logged.media("table/stitches/*.json")["data"]) == 35
 
 
-def test_a_sweep_in_one_process_is_a_group_of_runs(run_here, tmp_path):
+def test_a_sweep_is_a_group_of_runs(run_here, tmp_path):
     options = ["-m", *OFFLINE, *QUICK, "seed=1,2", f"hydra.sweep.dir={tmp_path / 'my_sweep'}"]
     succeeded(run_here("train.py", *options, directory=tmp_path))
     runs = logged_under(tmp_path)
@@ -205,9 +205,9 @@ def test_a_sweep_in_one_process_is_a_group_of_runs(run_here, tmp_path):
     assert [run.exit_code for run in runs] == [0, 0]
 
 
-def test_a_numbered_single_run_belongs_to_the_sweep_of_the_directory_above(composed, tmp_path):
+def test_the_group_of_a_run_is_that_of_its_sweep_or_none(composed, tmp_path):
     assert composed("logger=wandb", directory=tmp_path).logger.group is None
-    assert composed("logger=wandb", "hydra.job.num=0", directory=tmp_path / "lr" / "0").logger.group == "lr"
+    assert composed("logger=wandb", "hydra.callbacks.sweep.name=lr", directory=tmp_path).logger.group == "lr"
     assert composed("logger=wandb", "logger.group=mine", directory=tmp_path).logger.group == "mine"
 
 

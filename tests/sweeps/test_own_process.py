@@ -1,0 +1,108 @@
+"""How jobs are started, and how they end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from snnet_lightning.sweeps import own_process
+from snnet_lightning.sweeps.own_process import command_of, wait_for
+from snnet_lightning.sweeps.record import jobs_of
+
+ROOT = Path(__file__).parents[2]
+# A job of two processes, of which the first takes its time to end and the second does not listen.
+STUBBORN = "trap 'sleep 0.2; exit 3' TERM; (trap '' TERM; echo $BASHPID > second; sleep 60) & touch started; wait"
+
+
+def test_the_command_line_of_a_job():
+    odd = "a b,'c'"
+    overrides = ["hydra.mode=MULTIRUN", "hydra.job.num=3", "hydra.job.id=x3", r"hydra.sweep.dir='runs/a b,\'c\''"]
+    overrides += [r"hydra.runtime.output_dir='/there/runs/a b,\'c\'/3'", "seed=3"]
+    overrides += ["hydra.sweep.subdir=${hydra.job.num}/${hydra.job.override_dirname}", "logger.name=a${seed}"]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        hydra = compose("train", overrides, return_hydra_config=True).hydra
+    program, script, *words = command_of("/there/train.py", hydra)
+    assert (program, script) == (sys.executable, "/there/train.py")
+    assert words[:4] == ["--config-path", str(ROOT / "conf"), "--config-name", "train"]
+    told = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(words[4:])}  # the later counts
+    assert told["seed"] == 3
+    assert told["logger.name"] == "a${seed}"
+    assert told["hydra.mode"] == "RUN"
+    assert str(told["hydra.job.num"]) == "3"
+    assert str(told["hydra.job.id"]) == "x3"
+    assert told["hydra.run.dir"] == f"/there/runs/{odd}/3"
+    assert told["hydra.sweep.dir"] == os.path.abspath(f"runs/{odd}")
+    assert told["hydra.callbacks.sweep.name"] == odd
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("sys.exit(4)", "ended with exit status 4"),
+        ("os.abort()", "killed by SIGABRT"),
+        ("sys.exit(0)", "ended before it was done"),  # the task did not return
+        ("note_error(Path('.'), 'no number'); sys.exit(1)", "no number"),
+    ],
+)
+def test_why_a_job_failed(monkeypatch, tmp_path, code, error):
+    imports = (
+        "import os, sys; from pathlib import Path; from snnet_lightning.sweeps.record import note_error, note_value"
+    )
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.setattr(own_process, "command_of", lambda *_: [sys.executable, "-c", f"{imports}; {code}"])
+    hydra = OmegaConf.create(
+        {
+            "runtime": {"output_dir": str(tmp_path), "cwd": str(tmp_path)},
+            "overrides": {"task": ["seed=7"]},
+            "job": {"num": 2},
+        }
+    )
+    with pytest.raises(own_process.JobError, match=f"job 2 .seed=7. failed: {error}"):
+        own_process.run_in_own_process("", hydra)
+    (job,) = jobs_of(tmp_path)
+    assert (job.succeeded, job.error) == (False, error)
+    returning = [sys.executable, "-c", f"{imports}; note_value(Path('.'), 0.5)"]
+    monkeypatch.setattr(own_process, "command_of", lambda *_: returning)
+    assert own_process.run_in_own_process("", hydra) == 0.5
+
+
+@pytest.mark.parametrize(("command", "status"), [("exit 0", 0), ("exit 5", 5), ("kill -9 $$", -9)])
+def test_exit_status(tmp_path, command, status):
+    assert wait_for(["bash", "-c", command], str(tmp_path)) == status
+
+
+def test_what_a_killed_process_leaves_behind_ends(tmp_path):
+    assert wait_for(["bash", "-c", "sleep 60 & echo $! > second; kill -9 $$"], str(tmp_path)) == -9
+    assert ends(int((tmp_path / "second").read_text()))
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_all_processes_of_the_job(tmp_path, signum):
+    code = f"from snnet_lightning.sweeps.own_process import wait_for; wait_for(['bash', '-c', {STUBBORN!r}], '.')"
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    waiting = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path})
+    while not (tmp_path / "started").exists() or not (tmp_path / "second").exists():
+        time.sleep(0.05)
+    waiting.send_signal(signum)
+    assert waiting.wait(timeout=10) == 128 + signum
+    assert ends(int((tmp_path / "second").read_text()))
+
+
+def ends(pid: int) -> bool:
+    """Whether the process is gone within a moment; one that its new parent has not collected yet is."""
+    for _ in range(40):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.05)
+    return False
