@@ -55,6 +55,34 @@ def test_two_settings_with_two_seeds(start, tmp_path):
     assert f"4 of 4 jobs succeeded; results are in {sweep}" in run.out
 
 
+def test_the_others_go_on_when_a_job_fails(start, tmp_path):
+    sweep = tmp_path / "sweep"
+    swept = ["sampler=sandwich,uniform", "net.freeze_anchors=true,false"]  # of these, one cannot be
+    run = start("train.py", "-m", *swept, *SHORT, f"hydra.sweep.dir={sweep}", directory=tmp_path / "run")
+    assert run.status == 1
+    failed, *others = table(sweep)
+    assert (failed["status"], failed["test/acc1"]) == ("failed", "")
+    assert failed["error"].startswith("sampler=sandwich trains the smallest and the largest anchor")
+    settings = [("sandwich", "False"), ("uniform", "True"), ("uniform", "False")]  # as Hydra hands them on
+    for (sampler, frozen), row in zip(settings, others, strict=True):
+        told = {"sampler": sampler, "net.freeze_anchors": frozen}
+        assert_row_is_that_of_the_job(row, sweep / row["job"], told)
+    assert "3 of 4 jobs succeeded" in run.out
+    assert run.err.splitlines()[-1] == "error: 1 of 4 jobs failed"
+
+
+def test_jobs_of_two_processes(start, tmp_path):
+    sweep = tmp_path / "sweep"
+    run = start("train.py", "-m", *TWO, "seed=1,2", *SHORT, f"hydra.sweep.dir={sweep}", directory=tmp_path / "run")
+    assert run.status == 0, run.err
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep"]
+    ddp = {word.split("=")[0]: word.split("=")[1] for word in TWO}
+    for row, seed in zip(table(sweep), "12", strict=True):
+        assert_row_is_that_of_the_job(row, sweep / row["job"], {"seed": seed, **ddp})
+        (log,) = (sweep / row["job"]).glob("train_ddp_process_*.log")
+        assert log.name == "train_ddp_process_1.log"
+
+
 def test_jobs_of_two_processes_go_on_when_one_fails(start, tmp_path):
     sweep = tmp_path / "sweep"
     swept = [*TWO, "data.batch_size=5000,32"]
