@@ -27,10 +27,10 @@ def main(cfg: DictConfig) -> float | None:
     trainer = instantiate(
         cfg.trainer,
         callbacks=[*filter(None, instantiate(cfg.callbacks).values())],
-        logger=instantiate(cfg.logger),
+        logger=[*instantiate(cfg.logger).values()],
     )
     trainer.test(model, datamodule=instantiate(cfg.data), verbose=False)
-    return optimized_metric(trainer, cfg.optimized_metric)
+    return optimized_metric(trainer.callback_metrics, cfg.optimized_metric)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ def main(cfg: DictConfig) -> float:
     trainer = instantiate(
         cfg.trainer,
         callbacks=[*filter(None, instantiate(cfg.callbacks).values())],
-        logger=instantiate(cfg.logger),
+        logger=[*instantiate(cfg.logger).values()],
     )
     trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path)
+    trained = dict(trainer.callback_metrics)
     trainer.test(model, datamodule=datamodule, verbose=False)
-    return optimized_metric(trainer, cfg.optimized_metric)
+    return optimized_metric(trained | trainer.callback_metrics, cfg.optimized_metric)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.errors import InputError, RunError
+from snnet_lightning.first_process import is_first_process
 from snnet_lightning.logger.closing import closing_runs
 from snnet_lightning.sweeps.own_process import is_job_of_sweep, run_in_own_process
 from snnet_lightning.sweeps.record import note_error, note_value
@@ -73,8 +74,9 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
         try:
             OmegaConf.resolve(cfg)
             OmegaConf.set_readonly(cfg, True)
-            with written_atomically(directory / "config.yaml") as unfinished:
-                OmegaConf.save(cfg, unfinished)
+            if is_first_process():
+                with written_atomically(directory / "config.yaml") as unfinished:
+                    OmegaConf.save(cfg, unfinished)
             with closing_runs():
                 value = task(cfg)
         except Exception as error:
@@ -91,13 +93,12 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     return guarded
 
 
-def optimized_metric(trainer: Any, name: str) -> float:
+def optimized_metric(found: Mapping[str, Any], name: str) -> float:
     """The logged metric that a sweep is told of.
 
     Raises:
         InputError: nothing was logged under this name.
     """
-    found = trainer.callback_metrics
     if name not in found:
         raise InputError(f"optimized_metric={name}: there is no such metric; there are {', '.join(sorted(found))}")
     return float(found[name])
@@ -187,7 +188,7 @@ def recall_training_overrides() -> None:
     otherwise, and Hydra records all of it.
     """
     paths = [word.removeprefix("ckpt_path=") for word in sys.argv[1:] if word.startswith("ckpt_path=")]
-    if not paths:
+    if not paths or {"-m", "--multirun"} & set(sys.argv):  # every job of a sweep recalls for itself
         return
     from snnet_lightning.callbacks.remember_overrides import KEY
     from snnet_lightning.checkpoints.read import read_checkpoint
@@ -196,8 +197,10 @@ def recall_training_overrides() -> None:
         remembered = read_checkpoint(paths[-1].strip("'\"")).get(KEY, [])
     except InputError:
         return  # to be reported when the checkpoint is loaded
-    kept = [word for word in remembered if _shapes_network(word)]
-    sys.argv[1:1] = kept
+    kept = [word for word in remembered if _shapes_network(word) and word not in sys.argv]
+    # After the options, for argparse takes overrides in one piece only.
+    first = next(i for i, word in enumerate(sys.argv) if i and not word.startswith("-") and "=" in word.lstrip("~"))
+    sys.argv[first:first] = kept
 
 
 def _shapes_network(override: str) -> bool:

@@ -46,7 +46,8 @@ class InitialiseStitchingLayers(L.Callback):
             return
         net = pl_module.net
         loader = trainer.datamodule.initialisation_dataloader()
-        images = (trainer.strategy.batch_to_device(batch)[0] for batch in loader)
+        convert = trainer.precision_plugin.convert_input  # a true precision has that of the weights
+        images = (convert(trainer.strategy.batch_to_device(batch)[0]) for batch in loader)
         seen, residuals = initialise_by_least_squares(net, images, self.samples)
         # Each process saw its own images; all go on from what the first one found.
         net.stitching_layers.load_state_dict(trainer.strategy.broadcast(net.stitching_layers.state_dict()))

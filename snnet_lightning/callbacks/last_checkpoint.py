@@ -13,7 +13,7 @@ from snnet_lightning.checkpoints.last import FILENAME
 
 
 class LastCheckpoint(Checkpoint):
-    """Writes ``last.ckpt`` at the end of every epoch, and on SIGTERM, after which Lightning finishes its batch.
+    """Writes ``last.ckpt`` at the end of every epoch, and on SIGTERM, after the optimiser step that is under way.
 
     Lightning's ModelCheckpoint saves either by epochs or by steps, but an epoch's end has to be saved in any case.
 
@@ -24,9 +24,16 @@ class LastCheckpoint(Checkpoint):
 
     def __init__(self, directory: str, every_n_train_steps: int | None = None):
         self.path, self.every_n_train_steps = Path(directory) / FILENAME, every_n_train_steps
-        self.saved_step = 0
+        self.saved_step, self.terminated = 0, False
 
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        # A checkpoint holds no gradients, so Lightning hears of SIGTERM when those that it accumulates are taken.
+        signals = trainer._signal_connector
+        self.terminated = self.terminated or signals.received_sigterm
+        stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0 or trainer.is_last_batch
+        signals.received_sigterm = self.terminated and stepped
         step = trainer.global_step
         if self.every_n_train_steps and step != self.saved_step and step % self.every_n_train_steps == 0:
             self.saved_step = step

@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch.route import Stitch
 
@@ -17,23 +16,14 @@ class InPlaceDistillation:
 
     def start(self, net: SNNet) -> None:
         self.largest = net.space.anchors[-1]
-        self.images = self.wanted = None
 
     def __call__(self, base: Tensor, logits: Tensor, images: Tensor, stitch: Stitch) -> Tensor:
         """The loss of ``stitch``: ``base`` for the largest anchor, else the cross-entropy with its probabilities.
 
-        Raises:
-            InputError: the largest anchor has not seen these images yet.
+        Of the stitches that see the same images, the largest anchor has to come first.
         """
         if stitch == self.largest:
-            self.images, self.wanted = (
-                images,
-                logits.detach().softmax(1, torch.promote_types(logits.dtype, torch.float32)),
-            )
+            precision = torch.promote_types(logits.dtype, torch.float32)  # sums of bfloat16 would be coarse
+            self.wanted = logits.detach().softmax(1, precision)
             return base
-        if self.images is not images:
-            raise InputError(
-                "distillation=in_place: every step must draw the largest anchor, as sampler=sandwich does; "
-                "distillation=soft distillation.teacher=anchor works with any sampler"
-            )
         return F.cross_entropy(logits.to(self.wanted.dtype), self.wanted)

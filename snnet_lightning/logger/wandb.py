@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.pareto import pareto_front
 from snnet_lightning.evaluation.results import Row
+from snnet_lightning.first_process import is_first_process
 from snnet_lightning.logger.figure import stitch_figure
 from snnet_lightning.logger.keys import DRAWN, FRONT_ACCURACY, FRONT_COST, PLOT, STEP, TABLE
 
@@ -66,12 +67,14 @@ class StitchWandbLogger(WandbLogger):
             job_type=job_type,
             # WandbLogger's own offline=True would stay in the environment for a sweep's next job, and refuse log_model.
             mode="offline" if offline else None,
-            config=_read_config(config_file) | {"overrides": list(overrides)},
+            # Only the first process has a run, and only it has written the file.
+            config=_read_config(config_file) | {"overrides": list(overrides)} if is_first_process() else None,
         )
         self._wandb_init.pop("anonymous", None)  # W&B warns of it, whatever it is
         self.checkpoint_directory = Path(checkpoint_directory) if log_model and checkpoint_directory else None
-        # Now, for if it fails, it is to fail before other processes are started that would wait for this one.
-        _ = self.experiment
+        if is_first_process():
+            # Now, for if it fails, it is to fail before other processes are started that would wait for this one.
+            _ = self.experiment
 
     @property
     @rank_zero_experiment
@@ -84,7 +87,7 @@ class StitchWandbLogger(WandbLogger):
         except wandb.Error as error:
             raise InputError(
                 f"logger=wandb cannot start a run: {str(error).rstrip('.')}; "
-                "logger.offline=true needs neither `wandb login` nor the network"
+                "logger.wandb.offline=true needs neither `wandb login` nor the network"
             ) from error
         run.define_metric(f"{DRAWN}/*", step_metric=STEP, hidden=True)  # no panel of its own for every stitch
         run.define_metric(FRONT_COST, summary="none", hidden=True)

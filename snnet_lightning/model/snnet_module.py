@@ -88,13 +88,22 @@ class SNNetModule(L.LightningModule):
                 f"anchors.num_classes={classes} makes heads for them"
             )
         if stage == "fit":
-            try:
-                self.sampler.draw(self.trained_flops, step=0)
-            except InputError as error:
-                self._refuse(str(error))
+            self._require_draws()
         strategy = self.trainer.strategy
         if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
             self._refuse("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")
+
+    def _require_draws(self) -> None:
+        try:
+            drawn = self.sampler.draw(self.trained_flops, step=0)
+        except InputError as error:
+            self._refuse(str(error))
+        taught_in_place = isinstance(self.distillation, InPlaceDistillation)
+        if taught_in_place and (drawn[0] != self.net.space.anchors[-1] or len(drawn) == 1):
+            self._refuse(
+                "distillation=in_place: every step must draw the largest anchor first, as sampler=sandwich does; "
+                "distillation=soft distillation.teacher=anchor works with any sampler"
+            )
 
     def _refuse(self, why: str) -> NoReturn:
         """All processes end; the first one says why."""
@@ -159,8 +168,8 @@ class SNNetModule(L.LightningModule):
         self.validation_metrics.reset()
         for stitch, score in zip(self.validation_stitches, scores, strict=True):
             if stitch.is_anchor:
-                self.log(f"val/acc1/{stitch.name}", score.acc1)
-        self.log("val/acc1", sum(s.acc1 for s in scores) / len(scores), prog_bar=True)
+                self.log(f"val/acc1/{stitch.name}", score.acc1, sync_dist=True)  # the same on all processes
+        self.log("val/acc1", sum(s.acc1 for s in scores) / len(scores), prog_bar=True, sync_dist=True)
 
     def test_step(self, batch: Batch | None, batch_idx: int) -> None:
         if batch_idx < self.trainer.datamodule.evaluated_batches:
@@ -171,7 +180,7 @@ class SNNetModule(L.LightningModule):
         self.scores = self.test_metrics.scores()
         self.test_metrics.reset()
         anchors = [stitch.id for stitch in self.net.space.anchors]
-        self.log_dict(summarise(stitch_rows(self.costs, self.scores), anchors))
+        self.log_dict(summarise(stitch_rows(self.costs, self.scores), anchors), sync_dist=True)  # the same everywhere
 
     def _score(self, batch: Batch, stitches: Any, metrics: StitchMetrics) -> None:
         images, classes = batch

@@ -22,6 +22,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import ListConfig, OmegaConf
 
 from snnet_lightning.errors import InputError, RunError
+from snnet_lightning.first_process import is_first_process
 from snnet_lightning.sweeps import record
 
 GRACE = 20  # seconds in which a job that is told to end can save a checkpoint
@@ -46,7 +47,7 @@ def run_in_own_process(script: str, hydra: HydraConf) -> Any:
     if int(os.environ.get("SUBMITIT_LOCAL_NTASKS", 1)) > 1:
         raise InputError("hydra.launcher.tasks_per_node must be 1: strategy=ddp starts its processes itself")
     directory, overrides = Path(hydra.runtime.output_dir), _as_typed(hydra.overrides.task)
-    first = record.is_first_process()
+    first = is_first_process()
     if first:
         record.begin(directory, hydra.job.num, overrides)
     try:

@@ -8,6 +8,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
@@ -45,7 +46,8 @@ def plot_sweep(jobs: Sequence[Job], path: Path) -> None:
     lines = sum(label.count("\n") + 1 for label in labels)
     beside = len(fronts) > 1
     figure, axes = plt.subplots(figsize=(12 if beside else 8, max(5, 0.75 + 0.21 * lines)), layout="constrained")
-    handles = [_draw(axes, front, place) for place, front in enumerate(named)]
+    end = 1.1 * max(front.flops[-1] for front in fronts)
+    handles = [_draw(axes, front, place, end) for place, front in enumerate(named)]
     handles += [axes.plot(f.flops, f.mean, color="0.8", lw=0.8, drawstyle="steps-post", zorder=1)[0] for f in others][
         :1
     ]
@@ -64,14 +66,18 @@ def _told_apart(fronts: Sequence[Front]) -> tuple[list[Front], list[Front]]:
     return [f for i, f in enumerate(fronts) if i in best], [f for i, f in enumerate(fronts) if i not in best]
 
 
-def _draw(axes: Axes, front: Front, place: int) -> object:
+def _draw(axes: Axes, front: Front, place: int, end: float) -> object:
+    """Draw a front on to ``end``, for what so many FLOPs buy, more buy too."""
     colour = COLOURS[place % len(COLOURS)]
+    flops = np.append(front.flops, end)
+    mean, low, high = (np.append(values, values[-1]) for values in (front.mean, front.low, front.high))
     (line,) = axes.plot(
-        front.flops,
-        front.mean,
+        flops,
+        mean,
         color=colour,
         ls=STYLES[place % len(STYLES)],
         marker=MARKERS[place % len(MARKERS)],
+        markevery=slice(len(front.flops)),
         ms=5,
         mec="white",
         mew=0.5,
@@ -80,7 +86,7 @@ def _draw(axes: Axes, front: Front, place: int) -> object:
         zorder=3,
     )
     if front.jobs > 1:
-        axes.fill_between(front.flops, front.low, front.high, step="post", color=colour, alpha=0.15, lw=0, zorder=2)
+        axes.fill_between(flops, low, high, step="post", color=colour, alpha=0.15, lw=0, zorder=2)
     return line
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from snnet_lightning.atomic import written_atomically
+from snnet_lightning.first_process import is_first_process
 
 NAME, ERROR = "job.json", "error.txt"
+MULTIRUN = "multirun.yaml"  # Hydra's own, in the directory of every sweep
 KEYS = {"job", "overrides", "status", "value"}
-RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # in the order in which Lightning looks at them
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,17 @@ def forget_jobs_of(sweep: Path) -> None:
         (path.parent / ERROR).unlink(missing_ok=True)
 
 
-def is_first_process() -> bool:
-    """Whether this process is the one that writes, among those of a job; told without importing Lightning."""
-    return next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0"
-
-
 def _records(sweep: Path) -> list[tuple[Path, dict[str, Any]]]:
-    found = ((path, _read(path.parent)) for path in sweep.rglob(NAME))
-    return [(path, content) for path, content in found if content.keys() >= KEYS]
+    found = []
+    for folder, folders, files in os.walk(sweep):
+        if Path(folder) != sweep and MULTIRUN in files:  # another sweep, which Hydra has noted there
+            folders.clear()
+        elif NAME in files:
+            folders.clear()
+            content = _read(Path(folder))
+            if content.keys() >= KEYS:
+                found.append((Path(folder) / NAME, content))
+    return found
 
 
 def _read(directory: Path) -> dict[str, Any]:

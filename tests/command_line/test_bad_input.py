@@ -49,6 +49,7 @@ SAMPLERS = {
     "sampler=single sampler.stitch=0 net.freeze_anchors=true": "sampler.stitch=0: no stitch that is trained ",
     "sampler=sandwich net.freeze_anchors=true": "sampler=sandwich trains .* net.freeze_anchors=true forbids",
     "sampler=sandwich sampler.random_stitches=34": "sampler.random_stitches=34: there are 33 to draw from",
+    "distillation=in_place": "distillation=in_place: every step must draw the largest anchor first",
     "sampler=importance sampler.decay=1": "sampler.decay=1: must be at least 0 and below 1",
 }
 

@@ -52,7 +52,7 @@ def test_a_run(run_here, tmp_path, options):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["distillation=x"], "distillation=x: there is no such choice; there are hard, soft"),
+        (["distillation=x"], "distillation=x: there is no such choice; there are hard, in_place, soft"),
         (["distillation=hard", "distillation.alpha=2"], "distillation.alpha=2: must be 0 to 1"),
         (["distillation=soft", "distillation.temperature=0"], "distillation.temperature=0: must be above 0"),
         (["distillation=hard", "distillation.teacher=regnety_16"], "distillation.teacher: .*did you mean regnety_160"),
@@ -61,8 +61,11 @@ def test_a_run(run_here, tmp_path, options):
             ["distillation=hard", "distillation.teacher=digits_base", "distillation.weights=no/such.pth"],
             "distillation.weights: no file 'no/such.pth'",
         ),
-        (["distillation.alpha=0.1"], "no key 'distillation.alpha'; .*distillation=hard or soft"),
-        (["distillation=hard", "distillation.temperature=2"], "no key 'distillation.temperature'; .*hard or soft"),
+        (["distillation.alpha=0.1"], "no key 'distillation.alpha'; .*distillation=hard or in_place or soft"),
+        (
+            ["distillation=hard", "distillation.temperature=2"],
+            "no key 'distillation.temperature'; .*hard or in_place or soft",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -23,13 +23,6 @@ def test_frozen_anchors(assert_trains):
     assert_trains("net.freeze_anchors=true", *DIGITS, steps=4)
 
 
-def test_in_place_distillation_needs_the_largest_anchor_at_every_step(run_here, tmp_path):
-    run = run_here("train.py", "distillation=in_place", "callbacks.progress=null", directory=tmp_path)
-    assert run.status == 1
-    assert "error: distillation=in_place: every step must draw the largest anchor, as sampler=sandwich does" in run.err
-    assert not (tmp_path / "checkpoints").exists()
-
-
 def test_training_free(run_here, tmp_path):
     shrink = ["callbacks.progress=null", "trainer.limit_test_batches=1"]
     run = run_here("train.py", "trainer.max_epochs=0", *shrink, directory=tmp_path)

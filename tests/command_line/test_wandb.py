@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 import wandb
 
-OFFLINE = ["logger=wandb", "logger.offline=true"]
+OFFLINE = ["logger=wandb", "logger.wandb.offline=true"]
 SHORT = ["trainer.max_epochs=2", "trainer.limit_train_batches=4", "trainer.check_val_every_n_epoch=1"]
 QUICK = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.limit_test_batches=1"]
 GROUPS = [f"{owner}_{decay}" for owner in ("anchors", "stitching_layers") for decay in ("decay", "no_decay")]
@@ -84,7 +84,7 @@ def unread_environment():
 
 @pytest.fixture(scope="module")
 def trained(start, tmp_path_factory):
-    options = [*OFFLINE, "logger.log_model=true", "trainer.log_every_n_steps=1", *SHORT]
+    options = [*OFFLINE, "logger.wandb.log_model=true", "trainer.log_every_n_steps=1", *SHORT]
     return succeeded(start("train.py", *options, directory=tmp_path_factory.mktemp("trained")))
 
 
@@ -206,9 +206,9 @@ def test_a_sweep_is_a_group_of_runs(run_here, tmp_path):
 
 
 def test_the_group_of_a_run_is_that_of_its_sweep_or_none(composed, tmp_path):
-    assert composed("logger=wandb", directory=tmp_path).logger.group is None
-    assert composed("logger=wandb", "hydra.callbacks.sweep.name=lr", directory=tmp_path).logger.group == "lr"
-    assert composed("logger=wandb", "logger.group=mine", directory=tmp_path).logger.group == "mine"
+    assert composed("logger=wandb", directory=tmp_path).logger.wandb.group is None
+    assert composed("logger=wandb", "hydra.callbacks.sweep.name=lr", directory=tmp_path).logger.wandb.group == "lr"
+    assert composed("logger=wandb", "logger.wandb.group=mine", directory=tmp_path).logger.wandb.group == "mine"
 
 
 def test_two_processes_are_one_run(start, tmp_path):
@@ -222,7 +222,7 @@ def test_two_processes_are_one_run(start, tmp_path):
 
 def test_disabled_writes_nothing(run_here, tmp_path, monkeypatch, unread_environment):
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    run = succeeded(run_here("train.py", "logger=wandb", "logger.log_model=true", *QUICK, directory=tmp_path))
+    run = succeeded(run_here("train.py", "logger=wandb", "logger.wandb.log_model=true", *QUICK, directory=tmp_path))
     assert "stitches.jsonl" in run.written()
     assert not list(tmp_path.rglob("*wandb*"))
 
@@ -237,5 +237,5 @@ def test_without_a_login_one_line_says_what_to_do(run_here, tmp_path, monkeypatc
     line = run.err.splitlines()[-1]
     assert line.startswith("error: logger=wandb cannot start a run")
     assert "wandb login" in line
-    assert "logger.offline=true" in line
+    assert "logger.wandb.offline=true" in line
     assert "Traceback" not in run.err

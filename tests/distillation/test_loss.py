@@ -79,15 +79,6 @@ def test_in_place_the_others_learn_from_the_largest_alone():
     )
 
 
-def test_in_place_needs_the_largest_on_the_same_images():
-    distillation, logits = in_place(), torch.tensor(TEACHER)
-    with pytest.raises(InputError, match="distillation=in_place: every step must draw the largest anchor"):
-        distillation(torch.tensor(BASE), logits, torch.rand(4, 1, 2, 2), SMALL)
-    distillation(torch.tensor(BASE), logits, torch.rand(4, 1, 2, 2), LARGE)
-    with pytest.raises(InputError, match="as sampler=sandwich does"):
-        distillation(torch.tensor(BASE), logits, torch.rand(4, 1, 2, 2), SMALL)
-
-
 def test_soft_sums_probabilities_in_float32_whatever_the_logits_have():
     """Autocast on a CPU hands bfloat16 on: these logits and half of them are exact in it, their logarithms are not."""
     logits = torch.randint(-8, 9, (2, 64, 100), generator=torch.Generator().manual_seed(0)) / 4

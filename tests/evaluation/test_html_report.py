@@ -289,22 +289,23 @@ def test_one_small_file_that_refers_to_nothing_outside(tmp_path):
 
 HYDRA = """\
 hydra:
-  mode: {mode}
+  mode: RUN
   overrides:
-    hydra: ['hydra.run.dir=runs/a b', hydra.mode={mode}]
+    hydra: ['hydra.run.dir=runs/a b', hydra.mode=RUN]
     task: [anchors=timm, 'anchors.names=[x,y]', 'note=${{seed}}']
   job:
     name: renamed
     config_name: train
+    num: {number}
 """
 
 
 @pytest.mark.parametrize(
-    ("mode", "more"), [("RUN", " 'hydra.run.dir=runs/a b'"), ("MULTIRUN", "")], ids=["run", "job of a sweep"]
+    ("number", "more"), [("???", " 'hydra.run.dir=runs/a b'"), ("3", "")], ids=["run", "job of a sweep"]
 )
-def test_the_command_and_the_configuration(opened, tmp_path, mode, more):
+def test_the_command_and_the_configuration(opened, tmp_path, number, more):
     (tmp_path / ".hydra").mkdir()
-    (tmp_path / ".hydra" / "hydra.yaml").write_text(HYDRA.format(mode=mode))
+    (tmp_path / ".hydra" / "hydra.yaml").write_text(HYDRA.format(number=number))
     (tmp_path / "config.yaml").write_text(f"name: {EVIL}\nseed: 1\n")
     driver = opened(ODD)
     assert text(driver, "command") == f"python train.py anchors=timm 'anchors.names=[x,y]' 'note=${{seed}}'{more}"

@@ -42,7 +42,7 @@ def versions() -> str:
 def _command(path: Path) -> str:
     hydra = OmegaConf.to_container(OmegaConf.load(path), resolve=False)["hydra"]
     words = list(hydra["overrides"]["task"])
-    if hydra["mode"] == "RUN":  # a sweep's own words would make its jobs' command start the sweep again
+    if hydra["job"].get("num", "???") == "???":  # those of a sweep's job would write over it
         words += [word for word in hydra["overrides"]["hydra"] if not word.startswith("hydra.mode=")]
     # Not job.name, which users change.
     return shlex.join(["python", f"{hydra['job']['config_name']}.py", *words])
