@@ -81,11 +81,9 @@ def _records(sweep: Path) -> list[tuple[Path, dict[str, Any]]]:
     for folder, folders, files in os.walk(sweep):
         if Path(folder) != sweep and MULTIRUN in files:  # another sweep, which Hydra has noted there
             folders.clear()
-        elif NAME in files:
+        elif NAME in files and (content := _read(Path(folder))).keys() >= KEYS:
             folders.clear()
-            content = _read(Path(folder))
-            if content.keys() >= KEYS:
-                found.append((Path(folder) / NAME, content))
+            found.append((Path(folder) / NAME, content))
     return found
 
 

@@ -2,11 +2,14 @@
 
 import csv
 import json
+import sys
 from html import escape
 
 import matplotlib.image
 import pytest
 import torch
+
+from snnet_lightning.command import job, recall_training_overrides
 
 SHORT = ["trainer.max_epochs=2", "trainer.limit_train_batches=8", "trainer.check_val_every_n_epoch=2"]
 KEYS = ["id", "name", "flops", "params", "acc1", "acc5", "loss", "images"]
@@ -89,6 +92,82 @@ def test_evaluation_recalls_what_shaped_the_network(run_here, tmp_path):
     assert other.status == 1  # what is typed goes before what is recalled
     assert "trained with" in other.err
     assert "stitch.kernel_size=1" in other.err
+
+
+def test_a_sweep_of_evaluations_recalls_too(start, tmp_path):
+    options = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.limit_test_batches=1"]
+    trained = succeeded(start("train.py", *options, "stitch.kernel_size=1", directory=tmp_path / "train"))
+    words = [f"ckpt_path={trained.directory / 'checkpoints' / 'last.ckpt'}", "trainer.limit_test_batches=1,2"]
+    sweep = ["-m", *words, f"hydra.sweep.dir={tmp_path / 'sweep'}"]
+    succeeded(start("evaluate.py", *sweep, directory=tmp_path / "run"))
+    for number in "01":
+        found = (tmp_path / "sweep" / number / "stitches.jsonl").read_text().splitlines()
+        assert [json.loads(line)["name"] for line in found] == [row["name"] for row in rows(trained)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (["--cfg", "job", "ckpt_path={}"], ["--cfg", "job", "stitch.kernel_size=1", "+data.x=1", "ckpt_path={}"]),
+        (["~ema", "ckpt_path={}"], ["~ema", "stitch.kernel_size=1", "+data.x=1", "ckpt_path={}"]),
+        (["seed=3", "ckpt_path={}"], ["stitch.kernel_size=1", "+data.x=1", "seed=3", "ckpt_path={}"]),
+        (["+data.x=1", "ckpt_path={}"], ["stitch.kernel_size=1", "+data.x=1", "ckpt_path={}"]),
+        (["-m", "ckpt_path={}"], ["-m", "ckpt_path={}"]),
+    ],
+)
+def test_where_recalled_words_go(monkeypatch, tmp_path, typed, expected):
+    checkpoint = tmp_path / "last.ckpt"
+    torch.save({"overrides": ["stitch.kernel_size=1", "+data.x=1", "optim.lr=1"]}, checkpoint)
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", *(word.format(checkpoint) for word in typed)])
+    recall_training_overrides()
+    assert sys.argv[1:] == [word.format(checkpoint) for word in expected]
+
+
+def test_a_metric_of_the_training_can_be_the_optimized_one(run_here, tmp_path):
+    short = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.check_val_every_n_epoch=1"]
+    succeeded(run_here("train.py", *short, "optimized_metric=val/acc1", directory=tmp_path / "known"))
+    other = run_here("train.py", *short, "optimized_metric=val/acc", directory=tmp_path / "unknown")
+    assert other.status == 1
+    assert "error: optimized_metric=val/acc: there is no such metric; there are " in other.err
+    assert " val/acc1, " in other.err
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_initialised_and_trained_in_a_true_precision(run_here, tmp_path, precision):
+    short = ["trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.limit_test_batches=1"]
+    succeeded(run_here("train.py", *short, f"trainer.precision={precision}", directory=tmp_path))
+    first, *_ = (tmp_path / "stitching_layers.jsonl").read_text().splitlines()
+    assert 0 < json.loads(first)["relative_error"] < 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "first"),
+    [
+        ({}, True),
+        ({"RANK": "0", "LOCAL_RANK": "0"}, True),
+        ({"RANK": "8", "LOCAL_RANK": "0"}, False),
+        ({"LOCAL_RANK": "1"}, False),
+        ({"NODE_RANK": "1"}, False),
+        ({"GROUP_RANK": "0", "NODE_RANK": "0", "LOCAL_RANK": "0"}, True),
+        ({"SLURM_PROCID": "3"}, False),
+    ],
+)
+def test_only_the_first_process_writes_the_configuration(composed, tmp_path, monkeypatch, environment, first):
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert job(lambda cfg: cfg.seed)(composed("seed=5", directory=tmp_path)) == 5
+    assert (tmp_path / "config.yaml").exists() == first
+
+
+def test_several_loggers_and_none(composed, run_here, tmp_path):
+    cfg = composed("logger=[csv,wandb]", directory=tmp_path)
+    assert list(cfg.logger) == ["csv", "wandb"]
+    short = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.limit_test_batches=1"]
+    run = succeeded(run_here("train.py", "~logger", "callbacks.lr_monitor=null", *short, directory=tmp_path / "none"))
+    assert "summary.json" in run.written()
+    assert "metrics.csv" not in run.written()
 
 
 def test_the_average_is_what_the_run_and_its_checkpoint_report(run_here, tmp_path):

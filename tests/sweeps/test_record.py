@@ -41,6 +41,18 @@ def test_a_job_that_did_not_end_has_failed(tmp_path):
     assert job.error == "it did not end"
 
 
+def test_a_sweep_within_the_directory_of_another_is_let_be(make_job, tmp_path):
+    make_job(0, "seed=1")
+    inner = tmp_path / "train_sweep" / "today"
+    (inner / "0").mkdir(parents=True)
+    (inner / "multirun.yaml").touch()
+    (tmp_path / "multirun.yaml").touch()
+    record.begin(inner / "0", 0, ["seed=9"])
+    assert [job.overrides for job in record.jobs_of(tmp_path)] == [["seed=1"]]
+    record.forget_jobs_of(tmp_path)
+    assert [job.overrides for job in record.jobs_of(inner)] == [["seed=9"]]
+
+
 @pytest.mark.parametrize("foreign", ["", "[1]", '{"job": 1}'])
 def test_forgetting_takes_nothing_but_the_records(make_job, tmp_path, foreign):
     directory = make_job(0, "seed=1", error="x")
