@@ -33,7 +33,7 @@ def tell_groups(flops: Mapping[Stitch, int], gap: float) -> None:
 
 def require_gap(gap: float) -> None:
     """Refuse what is no gap between FLOPs."""
-    if gap < 0:
+    if not isinstance(gap, int | float) or not gap >= 0:
         raise InputError(f"sampler.gap={gap}: must be FLOPs, 0 or more")
 
 

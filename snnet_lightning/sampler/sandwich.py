@@ -28,8 +28,8 @@ class SandwichSampler(Sampler):
     per_rank: bool = True
 
     def __post_init__(self):
-        if self.random_stitches < 0:
-            raise InputError(f"sampler.random_stitches={self.random_stitches}: must be 0 or more")
+        if not isinstance(self.random_stitches, int) or self.random_stitches < 0:
+            raise InputError(f"sampler.random_stitches={self.random_stitches}: must be a whole number, 0 or more")
 
     def draw(self, flops: Mapping[Stitch, int], step: int, rank: int = 0) -> tuple[Stitch, ...]:
         """As for all samplers.

@@ -1,6 +1,7 @@
 """Groups by hand and by the published figures; draws against the stated probabilities."""
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def test_a_gap_as_wide_as_the_range_is_warned_of(caplog):
     assert "all 9 stitches are within sampler.gap=1e+09 FLOPs" in caplog.text
 
 
-def test_a_gap_below_zero_is_refused():
-    with pytest.raises(InputError, match=r"sampler.gap=-1: must be FLOPs, 0 or more"):
-        FlopsGroupedSampler(1, -1)
+@pytest.mark.parametrize("gap", [-1, math.nan, None, "wide"])
+def test_a_gap_that_is_none_is_refused(gap):
+    with pytest.raises(InputError, match=rf"sampler.gap={gap}: must be FLOPs, 0 or more"):
+        FlopsGroupedSampler(1, gap)
