@@ -9,6 +9,8 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from snnet_lightning.sampler import FlopsGroupedSampler, UniformSampler
+
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 TWO_STEPS = ["trainer.limit_train_batches=2", "~callbacks.progress"]
@@ -49,6 +51,15 @@ def test_two_steps_and_the_evaluation(experiment, assert_trains):
         *NARROW.get(experiment, []),
     ]
     assert_trains(*overrides, steps=2)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_the_sampler_is_the_published_one(experiment, composed, tmp_path, imagenet_tree):
+    sampler = instantiate(
+        composed(f"experiment={experiment}", f"data.root={imagenet_tree}", directory=tmp_path).sampler
+    )
+    second_version = experiment.startswith("deit3")
+    assert sampler == (FlopsGroupedSampler(1, gap=1e9) if second_version else UniformSampler(1))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
