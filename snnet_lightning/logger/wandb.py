@@ -1,7 +1,7 @@
 """Weights & Biases: curves, the nested configuration, the table of all stitches, checkpoints."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,7 @@ class StitchWandbLogger(WandbLogger):
             # Only the first process has a run, and only it has written the file.
             config=_read_config(config_file) | {"overrides": list(overrides)} if is_first_process() else None,
         )
+        self._drawn: set[str] = set()
         self._wandb_init.pop("anonymous", None)  # W&B warns of it, whatever it is
         self.checkpoint_directory = Path(checkpoint_directory) if log_model and checkpoint_directory else None
         if is_first_process():
@@ -89,10 +90,18 @@ class StitchWandbLogger(WandbLogger):
                 f"logger=wandb cannot start a run: {str(error).rstrip('.')}; "
                 "logger.wandb.offline=true needs neither `wandb login` nor the network"
             ) from error
-        run.define_metric(f"{DRAWN}/*", step_metric=STEP, hidden=True)  # no panel of its own for every stitch
         run.define_metric(FRONT_COST, summary="none", hidden=True)
         run.define_metric(FRONT_ACCURACY, step_metric=FRONT_COST, summary="none")
         return run
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        # No panel, and no column in the table of runs, for every single stitch. W&B lets the pattern * prevail over
+        # one of these, so each is named.
+        for name in [name for name in metrics if name.startswith(f"{DRAWN}/") and name not in self._drawn]:
+            self._drawn.add(name)
+            self.experiment.define_metric(name, step_metric=STEP, summary="none", hidden=True)
+        super().log_metrics(metrics, step)
 
     @rank_zero_only
     def log_stitches(self, rows: Sequence[Row], anchors: Sequence[int]) -> None:

@@ -141,9 +141,10 @@ def test_draws_and_losses_of_every_kind_of_stitch(trained, logged):
     stitched = {"digits_tiny > digits_small", "digits_small > digits_base"}
     assert kinds
     assert kinds <= {"digits_tiny", "digits_small", "digits_base"} | stitched
-    (hidden,) = (m for m in logged.records["metric"] if m.get("glob_name") == "drawn/*")
-    assert hidden["step_metric"] == "trainer/global_step"
-    assert hidden["options"]["hidden"]
+    defined = {m["name"]: m for m in logged.records["metric"] if m.get("name", "").startswith("drawn/")}
+    assert defined.keys() == {f"drawn/{name}" for name in names}
+    assert all(m["step_metric"] == "trainer/global_step" and m["options"]["hidden"] for m in defined.values())
+    assert not any(key.startswith("drawn/") for key in logged.summary)
 
 
 def test_the_summary_holds_plain_numbers(trained, logged):
