@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from snnet_lightning.stitch.route import Stitch
+from snnet_lightning.stitch.route import Stitch, stitch_kind
 
 
 class LogDrawnStitches(L.Callback):
@@ -22,8 +22,7 @@ class LogDrawnStitches(L.Callback):
         self.counts: Counter[str] = Counter()
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        names = [anchor.name for anchor in pl_module.net.anchors]
-        kind_of = {stitch: " > ".join(names[i] for i in stitch.anchors) for stitch in pl_module.net.trained}
+        kind_of = {stitch: stitch_kind(stitch.name) for stitch in pl_module.net.trained}
         self.kinds = list(dict.fromkeys(kind_of.values()))
         self.place: dict[Stitch, int] = {stitch: self.kinds.index(kind) for stitch, kind in kind_of.items()}
         self._forget(pl_module)

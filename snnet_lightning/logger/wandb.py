@@ -18,6 +18,7 @@ from snnet_lightning.evaluation.results import Row
 from snnet_lightning.first_process import is_first_process
 from snnet_lightning.logger.figure import stitch_figure
 from snnet_lightning.logger.keys import DRAWN, FRONT_ACCURACY, FRONT_COST, PLOT, STEP, TABLE
+from snnet_lightning.stitch.route import stitch_kind
 
 CHECKPOINTS = ("best", "last")  # files without .ckpt, and the aliases of their artifact versions
 
@@ -138,7 +139,7 @@ def table_row(row: Row, on_front: bool, anchor: bool) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.name,
-        "anchors": re.sub(r"\[.*?\]", "", row.name),
+        "anchors": stitch_kind(row.name),
         "gflops": row.flops / 1e9,
         **{key: value for key, value in asdict(row).items() if key not in ("id", "name")},
         "on_front": on_front,

@@ -1,5 +1,6 @@
 """A stitch as data: which parts of which anchors it runs, in which order. No torch in here."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -128,6 +129,11 @@ def stitch_name(route: Sequence[Part], names: Sequence[str], depths: Sequence[De
         inner = (start or stop) if staged and not (start and stop) else f"{start}{', ' if staged else ':'}{stop}"
         texts.append(f"{names[first.anchor]}[{inner}]")
     return " > ".join(texts)
+
+
+def stitch_kind(name: str) -> str:
+    """The anchors that the stitch of this name runs, in order: ``deit_tiny > deit_small``."""
+    return re.sub(r"\[.*?\]", "", name)
 
 
 @dataclass(frozen=True)
