@@ -42,14 +42,13 @@ def run(main: Callable[[], Any]) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     asked_for_traceback = wants_traceback()
     os.environ[SHOW_TRACEBACK] = "1"  # so that Hydra hands its errors on instead of printing them
+    main = sweeps_summed_up()(main)
     if asked_for_traceback:
-        with sweeps_summed_up():
-            main()
+        main()
         return
     os.environ[OUR_CHOICE] = "1"
     try:
-        with sweeps_summed_up():
-            main()
+        main()
     except Exception as error:
         if not told_in_one_line(error):
             raise

@@ -7,7 +7,6 @@ import lightning as L
 from lightning.pytorch.utilities import rank_zero_only
 
 from snnet_lightning.evaluation.report import report
-from snnet_lightning.evaluation.results import stitch_rows
 
 
 class WriteResults(L.Callback):
@@ -22,7 +21,7 @@ class WriteResults(L.Callback):
 
     @rank_zero_only
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        rows = stitch_rows(pl_module.costs, pl_module.scores)
+        rows = pl_module.rows
         report(rows, pl_module.net.space, self.directory)
         for logger in trainer.loggers:
             if hasattr(logger, "log_stitches"):  # it knows tables

@@ -180,7 +180,8 @@ class SNNetModule(L.LightningModule):
         self.scores = self.test_metrics.scores()
         self.test_metrics.reset()
         anchors = [stitch.id for stitch in self.net.space.anchors]
-        self.log_dict(summarise(stitch_rows(self.costs, self.scores), anchors), sync_dist=True)  # the same everywhere
+        self.rows = stitch_rows(self.costs, self.scores)
+        self.log_dict(summarise(self.rows, anchors), sync_dist=True)  # the same everywhere
 
     def _score(self, batch: Batch, stitches: Any, metrics: StitchMetrics) -> None:
         images, classes = batch
