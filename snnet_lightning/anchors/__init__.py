@@ -1,6 +1,6 @@
 """Anchors: pretrained timm models behind one contract."""
 
 from snnet_lightning.anchors.anchor import Activation, Anchor
-from snnet_lightning.anchors.create import create_anchors
+from snnet_lightning.anchors.family import AnchorFamily, create_anchors
 
-__all__ = ["Activation", "Anchor", "create_anchors"]
+__all__ = ["Activation", "Anchor", "AnchorFamily", "create_anchors"]

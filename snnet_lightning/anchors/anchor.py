@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from snnet_lightning.description import AnchorDescription
 from snnet_lightning.evaluating import evaluating
 from snnet_lightning.stitch.route import Block, Depths, Entry, Head, Part, Stem, anchor_route
 
@@ -43,7 +44,7 @@ class Anchor(nn.Module):
     A family's adapter is a subclass that says where the model keeps its stages and head; see ``families.py``.
 
     Args:
-        name: readable name, used in the names of stitches.
+        described: the timm model's name, a readable alias, which names it in stitches, and its keyword arguments.
         model: the timm model.
         input_size: (channels, height, width) of an image.
     """
@@ -56,9 +57,10 @@ class Anchor(nn.Module):
     norm_modules: ClassVar[tuple[str, ...]] = ("norm",)
     head_modules: ClassVar[tuple[str, ...]] = ("head",)  # what ``classify`` runs
 
-    def __init__(self, name: str, model: nn.Module, input_size: tuple[int, int, int]):
+    def __init__(self, described: AnchorDescription, model: nn.Module, input_size: tuple[int, int, int]):
         super().__init__()
-        self.name = name
+        self.described = described
+        self.name = described.alias
         self.model = model
         self.input_size = tuple(input_size)
 

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 import timm
-from omegaconf import OmegaConf
 from torch import nn
 
 from snnet_lightning.anchors import digits  # noqa: F401  (registers the digits family with timm)
@@ -18,6 +18,11 @@ log = logging.getLogger(__name__)
 
 PRETRAINED = "pretrained"  # what timm has published for the model
 RANDOM = "random"
+# Of timm.create_model, and not of a model: where weights come from must not slip in with a model's own arguments.
+OURS = {name for name, p in signature(timm.create_model).parameters.items() if p.kind != p.VAR_KEYWORD} | {
+    "num_classes",
+    "in_chans",
+}
 
 
 @dataclass(frozen=True)
@@ -55,20 +60,24 @@ def create_model(
     kwargs: Mapping[str, Any],
     options: Options,
     new_heads: bool = False,
+    alias: str | None = None,
 ) -> nn.Module:
     """Make a timm model for images (channels, height, width) of ``input_size``.
 
     Args:
-        weights: ``pretrained``, ``random`` (warned of) or the path of a local file; None loads nothing, silently.
+        weights: ``pretrained``, ``random`` (warned of), or the path of a timm file or of a checkpoint of ours; None
+            loads nothing, silently.
         kwargs: of ``timm.create_model``.
-        new_heads: keep random classifiers where those of a local file are for another number of classes.
+        new_heads: keep random classifiers where those of a file are for another number of classes.
+        alias: the anchor's name in a checkpoint of ours, beside its timm name.
 
     Raises:
         InputError: keyword arguments that the model does not take, or weights that cannot be had or do not fit.
     """
-    # Hydra's own lists, which timm does not always take for lists, become plain ones.
-    plain = {key: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for key, v in kwargs.items()}
-    arguments = {**_size_argument(timm_name, input_size), **plain}
+    taken = sorted(OURS & kwargs.keys())
+    if taken:
+        raise InputError(f"{options.kwargs}.{taken[0]}: is said elsewhere; weights come from {options.weights}")
+    arguments = {**_size_argument(timm_name, input_size), **kwargs}
     try:
         model = timm.create_model(
             timm_name,
@@ -91,7 +100,7 @@ def create_model(
         log.warning("%s has random weights: its accuracy is chance until it is trained", timm_name)
     renewed = weights == PRETRAINED and num_classes != model.pretrained_cfg.get("num_classes", num_classes)
     if weights not in (PRETRAINED, RANDOM, None):
-        renewed = load_weights(model, weights, options.weights, new_heads)
+        renewed = load_weights(model, weights, options.weights, new_heads, (timm_name, alias or timm_name))
     if renewed:
         log.info("%s has a new, random head for %d classes", timm_name, num_classes)
     return model

@@ -2,7 +2,9 @@
 
 import pickle
 import sys
+import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from inspect import signature
 from pathlib import Path
 
@@ -11,15 +13,25 @@ from safetensors import SafetensorError
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
+from snnet_lightning.checkpoint_file import anchor_state, read_checkpoint
 from snnet_lightning.errors import InputError
 
 
-def load_weights(model: nn.Module, path: str, option: str = "anchors.weights", new_heads: bool = False) -> bool:
+def load_weights(
+    model: nn.Module,
+    path: str,
+    option: str = "anchors.weights",
+    new_heads: bool = False,
+    names: tuple[str, str] = ("", ""),
+) -> bool:
     """Load a ``.pth`` or ``.safetensors`` file into a timm model, converting old names as timm does.
+
+    In a checkpoint of ours it is the anchor of this name.
 
     Args:
         option: what the user gave the path by.
         new_heads: keep the model's own classifiers where those of the file do not fit.
+        names: timm name and alias of the model.
 
     Returns:
         whether the model kept its own classifiers.
@@ -29,15 +41,7 @@ def load_weights(model: nn.Module, path: str, option: str = "anchors.weights", n
     """
     if not Path(path).is_file():
         raise InputError(f"{option}: no file {path!r} (nor is it one of pretrained, random)")
-    try:
-        state = load_state_dict(path, weights_only=True)
-    except (pickle.UnpicklingError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be loaded safely: it is truncated, or holds more than tensors") from error
-    except (OSError, RuntimeError, EOFError, ValueError, TypeError, KeyError, AttributeError) as error:
-        if "weights_only" in str(error):  # how today's timm reports an UnpicklingError
-            raise InputError(f"{path} cannot be loaded safely: it holds more than tensors") from error
-        raise InputError(f"{path} is not a readable weight file (truncated, or another format)") from error
-    own, state = model.state_dict(), timm_names(model, state)
+    own, state = model.state_dict(), _state_of(model, path, option, names)
     heads = tuple(f"{name}." for name in classifier_names(model))
     body = {key: value for key, value in state.items() if not key.startswith(heads)}
     body |= {key: value for key, value in own.items() if key.startswith(heads)}
@@ -51,6 +55,25 @@ def load_weights(model: nn.Module, path: str, option: str = "anchors.weights", n
         raise InputError(f"{path} does not fit: {differences}{hint}")
     model.load_state_dict(state)
     return False
+
+
+def _state_of(model: nn.Module, path: str, option: str, names: tuple[str, str]) -> dict[str, Tensor]:
+    where = f"{option}={path}"
+    if zipfile.is_zipfile(path):  # as PyTorch's own files are
+        content = {}
+        with suppress(InputError):  # one that cannot be read is told of below
+            content = read_checkpoint(path, where)
+        state = anchor_state(content, *names, where)
+        if state is not None:
+            return state
+    try:
+        return timm_names(model, load_state_dict(path, weights_only=True))
+    except (pickle.UnpicklingError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be loaded safely: it is truncated, or holds more than tensors") from error
+    except (OSError, RuntimeError, EOFError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if "weights_only" in str(error):  # how today's timm reports an UnpicklingError
+            raise InputError(f"{path} cannot be loaded safely: it holds more than tensors") from error
+        raise InputError(f"{path} is not a readable weight file (truncated, or another format)") from error
 
 
 def classifier_names(model: nn.Module) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from snnet_lightning.checkpoints.last import FILENAME
+from snnet_lightning.checkpoints.resume import FILENAME
 
 
 class LastCheckpoint(Checkpoint):

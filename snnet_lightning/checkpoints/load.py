@@ -1,63 +1,129 @@
-"""Load a checkpoint into an SN-Net, whichever kind it is."""
+"""From a file to a network, or its weights into one: our checkpoints, and those that were published."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import timm
 from torch import Tensor
 
-from snnet_lightning.anchors.weights import state_differences
-from snnet_lightning.checkpoints.read import read_checkpoint
-from snnet_lightning.checkpoints.released import is_released, load_released
+from snnet_lightning.anchors.family import CHECKPOINT, AnchorFamily
+from snnet_lightning.anchors.weights import classifier_names, state_differences
+from snnet_lightning.checkpoint_file import description_in, own_state, read_checkpoint
+from snnet_lightning.checkpoints.released import is_released, low_rank_of, released_state, space_of
 from snnet_lightning.errors import InputError
+from snnet_lightning.network.create import build
 from snnet_lightning.network.snnet import SNNet
+from snnet_lightning.stitch import Space
 
-PREFIX = "net."  # where SNNetModule keeps the network
+OLD = "overrides"  # all that a checkpoint of version 0.1 says of its network
 
 
-def load_checkpoint(net: SNNet, path: str | None) -> None:
-    """Load weights from one of our checkpoints, or from a published SN-Net file.
+def load(path: str | Path, anchors: Sequence[str] | AnchorFamily | None = None, space: Space | None = None) -> SNNet:
+    """The network in a file, in eval mode, on the CPU.
+
+    Args:
+        path: a checkpoint of ours, or a published file.
+        anchors: of a file that does not say them, a published one or one of version 0.1: their timm names, for images
+            and classes as the first has them in timm, or the whole family.
+        space: of such a file; None: as a published file's stitching layers tell.
 
     Raises:
-        InputError: no path, an unreadable or foreign file, or one that does not fit the configured network.
+        InputError: the file cannot be read safely, is none of these, or its anchors have to be named, or do not fit.
     """
-    if path is None:
-        raise InputError(
-            "ckpt_path is missing: give ckpt_path=FILE, or accuracy=false for the cost of the stitches alone"
-        )
-    content = read_checkpoint(path)
-    if is_released(content):
-        load_released(net, content, path)
+    where = str(path)
+    content = read_checkpoint(path, where)
+    description = description_in(content, where)
+    if description is not None:
+        net = build(description)
+    elif anchors is None:
+        raise InputError(f"{where}: {says_nothing(content, where)}; name its anchors: load(path, anchors=[timm names])")
     else:
-        net.load_state_dict(_own_state(net, content, path))
+        net = _network_of(content, anchors, space, where)
+    load_weights(net, content, where)
+    return net.eval()
 
 
-def require_resumable(net: SNNet, path: str | None) -> None:
-    """Check that training can go on from ``path``; None is fine, and means a new run.
+def load_weights(net: SNNet, content: Mapping[str, Any], where: str, new_heads: bool = False) -> list[str]:
+    """Load the weights of a file into a network; returns the names of the anchors that keep their own classifiers.
+
+    Args:
+        content: of the file, as ``read_checkpoint`` gives it.
+        where: the file as the user named it, for the error.
+        new_heads: keep the network's own classifiers where those of the file are for another number of classes.
 
     Raises:
-        InputError: the file is not one of our checkpoints, or does not fit the configured network.
+        InputError: the content is foreign, or does not fit the network.
     """
-    if path is None:
-        return
-    content = read_checkpoint(path)
-    _own_state(net, content, path)
-    if "optimizer_states" not in content:
-        raise InputError(f"ckpt_path={path}: holds weights only, so training cannot go on from it")
+    expected = net.state_dict()
+    released = is_released(content)
+    state = released_state(net, content) if released else _require_ours(content, where)
+    kept = {
+        key: anchor.name
+        for i, anchor in enumerate(net.anchors)
+        for name in classifier_names(anchor.model)
+        for key in expected
+        if new_heads and key.startswith(f"anchors.{i}.model.{name}.") and _reshaped(key, state, expected)
+    }
+    state |= {key: expected[key] for key in kept}
+    differences = state_differences(expected, state)
+    if differences and released:
+        names = ", ".join(anchor.name for anchor in net.anchors)
+        raise InputError(f"{where}: a published SN-Net file, but not of these anchors ({names}): {differences}")
+    if differences:
+        trained = f" (trained with {_words(content)})" if content.get(OLD) else ""
+        raise InputError(f"{where}: does not fit the configured network{trained}: {differences}")
+    net.load_state_dict(state)
+    net.initialised = True
+    return list(dict.fromkeys(kept.values()))
 
 
-def _own_state(net: SNNet, content: Mapping[str, Any], path: str) -> dict[str, Tensor]:
-    state = content.get("state_dict")
-    if not isinstance(state, dict) or not any(key.startswith(PREFIX) for key in state):
+def _reshaped(key: str, given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
+    return key in given and given[key].shape != expected[key].shape
+
+
+def _network_of(
+    content: Mapping[str, Any], anchors: Sequence[str] | AnchorFamily, space: Space | None, where: str
+) -> SNNet:
+    """A network for a file that does not describe itself."""
+    family = anchors if isinstance(anchors, AnchorFamily) else _family(anchors)
+    if not is_released(content) and space is None:
+        raise InputError(f"{where}: {says_nothing(content, where)}; name its stitch space too: space=PairedSpace()")
+    made = family.create()
+    low_rank = low_rank_of(content) if is_released(content) else None
+    return SNNet(made, space or space_of(content, len(made[0].depths)), low_rank, family.preprocessing)
+
+
+def _family(names: Sequence[str]) -> AnchorFamily:
+    known = timm.get_pretrained_cfg(names[0], allow_unregistered=True)
+    size, classes = (tuple(known.input_size), known.num_classes) if known else ((3, 224, 224), 1000)
+    return AnchorFamily(tuple(names), size, classes, CHECKPOINT)
+
+
+def _require_ours(content: Mapping[str, Any], where: str) -> dict[str, Tensor]:
+    state = own_state(content)
+    if not state:
         keys = ", ".join(map(str, list(content)[:4])) or "nothing"
         raise InputError(
-            f"ckpt_path={path}: not an SN-Net checkpoint, ours or published (it holds {keys}); "
+            f"{where}: not an SN-Net checkpoint, ours or published (it holds {keys}); "
             "weights of a single anchor belong to anchors.weights"
         )
-    own = {key.removeprefix(PREFIX): value for key, value in state.items() if key.startswith(PREFIX)}
-    differences = state_differences(net.state_dict(), own)
-    if differences:
-        trained = " ".join(content.get("overrides", [])) or "the default configuration"
-        raise InputError(
-            f"ckpt_path={path}: trained with {trained}, which does not fit the configured network: {differences}"
-        )
-    return own
+    return state
+
+
+def says_nothing(content: Mapping[str, Any], where: str) -> str:
+    """Why a checkpoint without a description has none.
+
+    Raises:
+        InputError: it is no SN-Net.
+    """
+    if is_released(content):
+        return "a published file does not say which anchors it is of"
+    _require_ours(content, where)
+    return f"a checkpoint of version 0.1 does not describe its network (trained with {_words(content)})"
+
+
+def _words(content: Mapping[str, Any]) -> str:
+    """The overrides of version 0.1, to be read by people only."""
+    words = content.get(OLD)
+    return " ".join(map(str, words)) if isinstance(words, list) and words else "the default configuration"

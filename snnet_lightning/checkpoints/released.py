@@ -10,10 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from snnet_lightning.anchors.weights import state_differences, timm_names
-from snnet_lightning.errors import InputError
+from snnet_lightning.anchors.weights import timm_names
 from snnet_lightning.network.snnet import SNNet
-from snnet_lightning.stitch.route import without_final_norm
+from snnet_lightning.stitch import PairedSpace, Space, StagedSpace, TwoWaySpace
 
 ANCHOR = re.compile(r"anchors\.(\d+)\.(.+)")
 # What the published code saves although it follows from the sizes alone, and timm does not.
@@ -23,31 +22,41 @@ SAME_ORDER = ("Levit", "LevitDistilled")
 STITCHING_LAYER = re.compile(r"stitch_layers\.([\d.]+)\.transform\.(.+)")
 
 
+LOW_RANK = re.compile(r"stitch_layers\..+\.transform\.lora_A")
+
+
 def is_released(content: Mapping[str, Any]) -> bool:
     """Whether a checkpoint's content has the published format."""
     state = content.get("model")
-    return isinstance(state, dict) and any(STITCHING_LAYER.fullmatch(key) for key in state)
+    return isinstance(state, Mapping) and any(STITCHING_LAYER.fullmatch(str(key)) for key in state)
 
 
-def load_released(net: SNNet, content: Mapping[str, Any], path: str) -> None:
-    """Load a published checkpoint; one of DeiT also switches the final norm off for stitches, as it was trained.
+def low_rank_of(content: Mapping[str, Any]) -> int | None:
+    """The rank of the low-rank terms in a published checkpoint; None if it has none."""
+    return next((len(value) for key, value in content["model"].items() if LOW_RANK.fullmatch(key)), None)
 
-    Raises:
-        InputError: names or shapes do not fit the configured network; lists them.
+
+def space_of(content: Mapping[str, Any], stages: int) -> Space:
+    """The stitch space that a published checkpoint is of, as the indices of its stitching layers tell.
+
+    Those of DeiT (``PAIR.LAYER``) were trained without the final norm in stitches; SN-Netv2 has low-rank terms; the
+    others (``STAGE.PAIR.LAYER``) are stitched in some stages, the one before the last the last of them.
+
+    Args:
+        stages: how many the anchors have.
     """
-    state = _our_names(net, content["model"])
-    differences = state_differences(net.state_dict(), state)
-    if differences:
-        names = ", ".join(anchor.name for anchor in net.anchors)
-        raise InputError(
-            f"ckpt_path={path}: a published SN-Net file, but not of the configured anchors ({names}): {differences}"
-        )
-    net.load_state_dict(state)
-    if net.space.kind == "paired":
-        net.space = without_final_norm(net.space)
+    keys = [match[1].split(".") for key in content["model"] if (match := STITCHING_LAYER.fullmatch(key))]
+    if low_rank_of(content):
+        return TwoWaySpace()
+    if all(len(key) == 2 for key in keys):
+        return PairedSpace(final_norm=False)
+    stitched = 1 + max(int(key[0]) for key in keys)
+    return StagedSpace(stages=tuple(range(max(0, stages - 1 - stitched), stages - 1)))
 
 
-def _our_names(net: SNNet, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def released_state(net: SNNet, content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a published checkpoint under the names of ``net``; what it has no name for keeps its own."""
+    state = content["model"]
     idle = {".".join(map(str, layer.key)) for layer in net.space.idle}
     ours: dict[str, Tensor] = {}
     by_anchor: dict[int, dict[str, Tensor]] = {}
@@ -82,6 +91,8 @@ def _named_by_order(expected: Mapping[str, Tensor], values: Mapping[str, Tensor]
     """Name the floating-point tensors by their order, where the shapes agree one by one; else leave the names."""
     names = [key for key, value in expected.items() if value.is_floating_point()]
     tensors = [value for value in values.values() if value.is_floating_point()]
-    if [expected[name].shape for name in names] != [tensor.shape for tensor in tensors]:
-        return dict(values)
-    return dict(zip(names, tensors, strict=True))
+    heads = {name for name in names if name.startswith("head")}  # may be for other classes
+    fits = len(names) == len(tensors) and all(
+        name in heads or expected[name].shape == tensor.shape for name, tensor in zip(names, tensors, strict=True)
+    )
+    return dict(zip(names, tensors, strict=True)) if fits else dict(values)

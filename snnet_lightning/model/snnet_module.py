@@ -9,6 +9,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from snnet_lightning.description import KEY
 from snnet_lightning.distillation import Distillation, InPlaceDistillation
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import Cost, stitch_costs
@@ -156,6 +157,7 @@ class SNNetModule(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["sampler"] = self.sampler.state_dict()
+        checkpoint[KEY] = self.net.description.as_data()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.sampler.load_state_dict(checkpoint.get("sampler", {}))

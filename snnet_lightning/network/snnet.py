@@ -1,19 +1,19 @@
 """The SN-Net itself, in plain PyTorch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Activation, Anchor
+from snnet_lightning.description import Description, LayersDescription, Preprocessing
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.checkpointed import run_checkpointed
 from snnet_lightning.network.compile_parts import compile_in_place
 from snnet_lightning.network.stitching_layer import StitchingLayer
-from snnet_lightning.stitch.route import Block, Depths, Layer, Part, Stitch, StitchSpace, anchor_route
-
-SpaceRule = Callable[[Sequence[str], Sequence[Depths], Sequence[Depths]], StitchSpace]
+from snnet_lightning.stitch.registry import Space
+from snnet_lightning.stitch.route import Block, Layer, Part, Stitch, anchor_route
 
 
 class SNNet(nn.Module):
@@ -23,6 +23,8 @@ class SNNet(nn.Module):
         anchors: the anchors, in order of complexity.
         space: makes the stitch space from the anchors' names, blocks per stage, and tokens or pixels per stage.
         low_rank: rank of the trained term of every stitching layer (SN-Netv2), or None for plain ones.
+        preprocessing: of the images that it is made for, as far as that is known.
+        class_names: in the order of the logits, as far as they are known.
         activation_checkpointing: in training, blocks run again in the backward pass and keep no activations for it.
         compile_parts: compile every block and stitching layer by ``torch.compile``, each on its first run.
         freeze_anchors: train the stitching layers only; the anchors stay in eval mode, bit by bit as they are.
@@ -34,13 +36,25 @@ class SNNet(nn.Module):
     def __init__(
         self,
         anchors: Sequence[Anchor],
-        space: SpaceRule,
+        space: Space,
         low_rank: int | None = None,
+        preprocessing: Preprocessing | None = None,
+        class_names: Sequence[str] | None = None,
         activation_checkpointing: bool = False,
         compile_parts: bool = False,
         freeze_anchors: bool = False,
     ):
         super().__init__()
+        self.description = Description(
+            anchors=tuple(anchor.described for anchor in anchors),
+            input_size=anchors[0].input_size,
+            num_classes=anchors[0].num_classes,
+            stitch=space,
+            layers=LayersDescription(low_rank=low_rank),
+            preprocessing=preprocessing,
+            class_names=class_names,
+        )
+        self.initialised = False  # whether the stitching layers are more than random: fitted or loaded
         self.freeze_anchors = freeze_anchors
         self.activation_checkpointing = activation_checkpointing
         self.anchors = nn.ModuleList(anchors)
@@ -59,6 +73,16 @@ class SNNet(nn.Module):
         for part in self.find(stitch).route:
             x = self.run(part, x)
         return x
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """What images go through before the network; None if unknown."""
+        return self.description.preprocessing
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """In the order of the logits; None if unknown."""
+        return self.description.class_names
 
     @property
     def trained(self) -> list[Stitch]:

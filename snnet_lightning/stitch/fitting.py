@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from snnet_lightning.stitch.paired import PairedSpace
+from snnet_lightning.stitch.registry import register_space
 from snnet_lightning.stitch.route import Depths, StitchSpace
 from snnet_lightning.stitch.staged import StagedSpace
 from snnet_lightning.stitch.two_way import TwoWaySpace
 
 
+@register_space("fitting")
 @dataclass(frozen=True)
 class FittingSpace:
     """Staged for anchors with several stages; for those with one, paired at equal depth and two-way otherwise."""

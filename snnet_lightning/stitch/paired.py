@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pydantic import PositiveInt
+
 from snnet_lightning.errors import InputError
+from snnet_lightning.stitch.registry import register_space
 from snnet_lightning.stitch.route import Depths, Layer, Position, StitchSpace
-from snnet_lightning.stitch.space import Hop, Pairs, SpaceBuilder, anchor_pairs, positive
+from snnet_lightning.stitch.space import Hop, Pairs, SpaceBuilder, anchor_pairs
 
 
 def sliding_window_pairs(depth: int, kernel_size: int, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -24,6 +27,7 @@ def sliding_window_pairs(depth: int, kernel_size: int, stride: int) -> Iterator[
         layer += bool(new)
 
 
+@register_space("paired")
 @dataclass(frozen=True)
 class PairedSpace:
     """Stitch space of anchors with one stage and equal depth (DeiT, ViT).
@@ -31,13 +35,10 @@ class PairedSpace:
     ``final_norm``: whether a stitch applies the last anchor's final norm; the published DeiT stitches do not.
     """
 
-    kernel_size: int = 2
-    stride: int = 1
+    kernel_size: PositiveInt = 2
+    stride: PositiveInt = 1
     pairs: Pairs = "nearest"
     final_norm: bool = True
-
-    def __post_init__(self):
-        positive(self, "kernel_size", "stride")
 
     def __call__(
         self, names: Sequence[str], depths: Sequence[Depths], grids: Sequence[Depths] | None = None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from snnet_lightning.errors import InputError
@@ -189,12 +189,3 @@ class StitchSpace:
                 if isinstance(part, Layer):
                     found.setdefault(part, {})[before, after] = None
         return {layer: tuple(pairs) for layer, pairs in found.items()}
-
-
-def without_final_norm(space: StitchSpace) -> StitchSpace:
-    """The same space, in which stitches leave out the last anchor's final norm; single anchors keep it."""
-    stitches = (
-        s if s.is_anchor else replace(s, route=(*s.route[:-1], replace(s.route[-1], norm=False)))
-        for s in space.stitches
-    )
-    return replace(space, stitches=tuple(stitches))

@@ -25,18 +25,7 @@ Pairs = Literal["nearest", "all"]
 
 def anchor_pairs(count: int, pairs: Pairs) -> list[tuple[int, int]]:
     """Pairs of anchors to stitch: neighbours in complexity only (``nearest``), or all of them."""
-    if pairs == "nearest":
-        return list(pairwise(range(count)))
-    if pairs == "all":
-        return list(combinations(range(count), 2))
-    raise InputError(f"stitch.pairs={pairs}: must be nearest or all")
-
-
-def positive(rule: object, *options: str) -> None:
-    """Refuse a rule whose ``options`` are below 1."""
-    for option in options:
-        if getattr(rule, option) < 1:
-            raise InputError(f"stitch.{option}={getattr(rule, option)}: must be at least 1")
+    return list(pairwise(range(count)) if pairs == "nearest" else combinations(range(count), 2))
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import NonNegativeInt, PositiveInt
+
 from snnet_lightning.errors import InputError
 from snnet_lightning.stitch.paired import sliding_window_pairs
+from snnet_lightning.stitch.registry import register_space
 from snnet_lightning.stitch.route import Depths, Layer, Position, StitchSpace
-from snnet_lightning.stitch.space import Hop, Pairs, SpaceBuilder, anchor_pairs, positive
+from snnet_lightning.stitch.space import Hop, Pairs, SpaceBuilder, anchor_pairs
 
 
 def stage_pairs(front: int, end: int, kernel_size: int, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -34,6 +37,7 @@ def stage_pairs(front: int, end: int, kernel_size: int, stride: int) -> Iterator
                 yield j, k, k - 1
 
 
+@register_space("staged")
 @dataclass(frozen=True)
 class StagedSpace:
     """Stitch space of hierarchical anchors (Swin, ResNet, LeViT, ConvNeXt, ...).
@@ -43,13 +47,10 @@ class StagedSpace:
     ``stages``: which stages to stitch, counted from 0, or ``all_but_last``.
     """
 
-    stages: Literal["all_but_last"] | Sequence[int] = "all_but_last"
-    kernel_size: int = 2
-    stride: int = 1
+    stages: Literal["all_but_last"] | tuple[NonNegativeInt, ...] = "all_but_last"
+    kernel_size: PositiveInt = 2
+    stride: PositiveInt = 1
     pairs: Pairs = "nearest"
-
-    def __post_init__(self):
-        positive(self, "kernel_size", "stride")
 
     def __call__(
         self, names: Sequence[str], depths: Sequence[Depths], grids: Sequence[Depths] | None = None

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from snnet_lightning.errors import InputError
+from snnet_lightning.stitch.registry import register_space
 from snnet_lightning.stitch.route import Depths, Layer, Position, StitchSpace
 from snnet_lightning.stitch.space import Hop, SpaceBuilder
 
 SMALL, LARGE = 0, 1
 
 
+@register_space("two_way")
 @dataclass(frozen=True)
 class TwoWaySpace:
     """Stitch space of two anchors with one stage, the first not deeper than the second."""

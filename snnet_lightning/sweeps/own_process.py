@@ -33,11 +33,11 @@ class JobError(RunError):
     """A job of a sweep failed."""
 
 
-def run_in_own_process(script: str, hydra: HydraConf) -> Any:
+def run_in_own_process(module: str, hydra: HydraConf) -> Any:
     """Run the job of a sweep that Hydra is configured for, and return what its task returned.
 
     Args:
-        script: absolute path of the program whose task it is.
+        module: the program whose task it is.
         hydra: Hydra's configuration for the job.
 
     Raises:
@@ -51,7 +51,7 @@ def run_in_own_process(script: str, hydra: HydraConf) -> Any:
     if first:
         record.begin(directory, hydra.job.num, overrides)
     try:
-        status = wait_for(command_of(script, hydra), hydra.runtime.cwd)
+        status = wait_for(command_of(module, hydra), hydra.runtime.cwd)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
         record.note_error(directory, "interrupted" if interrupted else f"{type(error).__name__}: {error}", cause=True)
@@ -69,7 +69,7 @@ def run_in_own_process(script: str, hydra: HydraConf) -> Any:
     return job and job.value
 
 
-def command_of(script: str, hydra: HydraConf) -> list[str]:
+def command_of(module: str, hydra: HydraConf) -> list[str]:
     """The command line that runs a job of a sweep alone."""
     sources = {source.provider: source.path for source in hydra.runtime.config_sources}
     options = ["--config-path", sources["main"], "--config-name", hydra.job.config_name]
@@ -86,7 +86,7 @@ def command_of(script: str, hydra: HydraConf) -> list[str]:
     if "sweep" in hydra.callbacks:
         ours.append(f"hydra.callbacks.sweep.name={_quoted(os.path.basename(sweep))}")
     typed = [*_as_typed(hydra.overrides.task), *_as_typed(hydra.overrides.hydra)]
-    return [sys.executable, script, *options, *typed, *ours]  # of two values for one key Hydra takes the later
+    return [sys.executable, "-m", module, *options, *typed, *ours]  # of two values for one key Hydra takes the later
 
 
 def wait_for(command: list[str], directory: str) -> int:

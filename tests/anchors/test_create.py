@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from snnet_lightning.anchors import create_anchors
-from snnet_lightning.anchors.create import short_names
+from snnet_lightning.anchors.family import short_names
 from snnet_lightning.errors import InputError
 
 DIGITS = ["digits_tiny", "digits_base"]
@@ -46,8 +46,6 @@ def test_short_names(timm_names, short):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"names": ["digits_tiny"]}, "at least two anchors"),
-        ({"names": "digits_tiny"}, "at least two anchors"),
         ({"names": ["digits_tiny", "digits_bse"]}, "no model 'digits_bse'; did you mean digits_base"),
         ({"names": ["digits_tiny", "qqqqqqqqqqqqq"]}, r"no model 'qqqqqqqqqqqqq'; see timm.list_models\(\)"),
         (
@@ -57,6 +55,10 @@ def test_short_names(timm_names, short):
         ({"each": [{}, {}, {}]}, "anchors.kwargs_each has 3 entries for 2 anchors"),
         ({"weights": ["random"]}, "anchors.weights has 1 entries for 2 anchors"),
         ({"kwargs": {"dept": 3}}, "anchors.kwargs of digits_tiny: .*'dept'"),
+        (
+            {"kwargs": {"checkpoint_path": "x.pth"}},
+            "anchors.kwargs.checkpoint_path: .*weights come from anchors.weights",
+        ),
         ({"kwargs": {"num_heads": 3}}, "anchors.kwargs of digits_tiny: dim should be divisible by num_heads"),
         ({"weights": "no/such.pth"}, "no file 'no/such.pth'"),
     ],

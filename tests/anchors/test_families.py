@@ -10,6 +10,7 @@ from torch import nn
 
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.anchors.families import ADAPTERS, adapter_for
+from snnet_lightning.description import AnchorDescription
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import count_flops
 from snnet_lightning.stitch.route import Part, anchor_route
@@ -130,7 +131,7 @@ def make_anchor(name: str, size: int, kwargs: dict) -> Anchor:
     for module in model.modules():  # statistics as of a trained model, so that no two batch norms agree
         if getattr(module, "running_mean", None) is not None:
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
-    return adapter_for(model, name)(name, model, (3, size, size))
+    return adapter_for(model, name)(AnchorDescription(name=name, alias=name), model, (3, size, size))
 
 
 def test_every_class_has_an_example():
@@ -200,7 +201,7 @@ GOLDEN_FLOPS = {
 @pytest.mark.parametrize("name", GOLDEN_FLOPS)
 def test_flops_are_the_published_ones(name):
     model = timm.create_model(name)
-    anchor = adapter_for(model, name)(name, model, (3, 224, 224))
+    anchor = adapter_for(model, name)(AnchorDescription(name=name, alias=name), model, (3, 224, 224))
     assert count_flops(anchor, torch.zeros(1, 3, 224, 224)) == GOLDEN_FLOPS[name]
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.anchors.families import adapter_for
+from snnet_lightning.description import AnchorDescription
 from snnet_lightning.errors import InputError
 from snnet_lightning.stitch.route import anchor_route
 
@@ -67,7 +68,9 @@ def test_registry(capsys):
         family = type(model).__name__
         total[family] += 1
         try:
-            anchor = adapter_for(model, name)(name, model, model.pretrained_cfg["input_size"])
+            anchor = adapter_for(model, name)(
+                AnchorDescription(name=name, alias=name), model, model.pretrained_cfg["input_size"]
+            )
         except InputError as error:
             refusals[name] = str(error).split(";")[0]
             continue

@@ -1,37 +1,36 @@
-"""Our own checkpoints load again; whatever else is given is refused in one line, and changes nothing."""
+"""A file gives back the network that it was made of, by itself; whatever else is given is refused in one line."""
 
 import argparse
-import os
+import json
+import subprocess
+import sys
 
 import pytest
 import timm
 import torch
 
-from snnet_lightning.anchors import create_anchors
-from snnet_lightning.checkpoints import load_checkpoint, require_resumable
+import snnet_lightning as sn
+from snnet_lightning.anchors import AnchorFamily, create_anchors
+from snnet_lightning.checkpoint_file import read_checkpoint
+from snnet_lightning.checkpoints import load_weights
+from snnet_lightning.description import Preprocessing
 from snnet_lightning.errors import InputError
 from snnet_lightning.network import SNNet
 from snnet_lightning.stitch import PairedSpace
+from tests.checkpoints.conftest import FAMILIES, MakesDirectory, small_family
+
+TINY = {"name": "digits_tiny", "alias": "a"}
 
 
-class MakesDirectory:
-    """Unpickling this runs code: it makes a directory."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
-
-
-def net(names=("digits_tiny", "digits_small"), space=None, seed=0):
+def net(names=("digits_tiny", "digits_small"), space=None, seed=0, **more):
     torch.manual_seed(seed)
-    return SNNet(create_anchors(names, (1, 8, 8), 10, "random"), space or PairedSpace()).eval()
+    return SNNet(create_anchors(names, (1, 8, 8), 10, "random"), space or PairedSpace(), **more).eval()
 
 
 def checkpoint(of, **more):
-    """What Lightning stores of a module that keeps the network as ``net``."""
-    return {"state_dict": {f"net.{key}": value for key, value in of.state_dict().items()}, **more}
+    """What Lightning stores of a module that keeps the network as ``net``, and describes it."""
+    state = {f"net.{key}": value for key, value in of.state_dict().items()}
+    return {"state_dict": state, "description": of.description.as_data(), **more}
 
 
 @pytest.fixture
@@ -39,29 +38,53 @@ def path(tmp_path):
     return tmp_path / "last.ckpt"
 
 
-def refusal(path, into=None, load=load_checkpoint):
-    into = into or net(seed=5)
-    before = {key: value.clone() for key, value in into.state_dict().items()}
+def refusal(path, **more):
     with pytest.raises(InputError) as caught:
-        load(into, None if path is None else str(path))
-    assert all(torch.equal(value, before[key]) for key, value in into.state_dict().items())
+        sn.load(path, **more)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 @torch.no_grad()
 def test_our_own_checkpoint(path):
-    trained, other, images = net(seed=1), net(seed=2), torch.randn(3, 1, 8, 8)
-    assert not torch.equal(trained(images, 5), other(images, 5))
-    torch.save(checkpoint(trained, epoch=3, **{"callbacks": {"x": argparse.Namespace(a=1)}}), path)
-    load_checkpoint(other, str(path))
-    assert all(torch.equal(trained(images, stitch), other(images, stitch)) for stitch in trained.space)
-    assert all(stitch.route[-1].norm for stitch in other.space)  # ours are trained with the final norm
+    crop = Preprocessing(mean=(0.3,), std=(0.2,), interpolation="bicubic", crop_pct=0.9)
+    names = tuple("abcdefghij")
+    saved = net(seed=1, space=PairedSpace(1), low_rank=2, preprocessing=crop, class_names=names)
+    torch.save(checkpoint(saved, epoch=3, **{"callbacks": {"x": argparse.Namespace(a=1)}}), path)
+    loaded, images = sn.load(path), torch.randn(3, 1, 8, 8)
+    assert loaded.description == saved.description
+    assert (loaded.preprocessing, loaded.class_names, loaded.training) == (crop, names, False)
+    assert len(loaded.space) == len(saved.space) == 2 + 6
+    for stitch in saved.space:
+        assert torch.equal(loaded(images, stitch.name), saved(images, stitch))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_a_published_file_of_every_family(published, path, family):
+    saved = published(family, path)
+    loaded, images = sn.load(path, small_family(family)), torch.randn(2, *saved.description.input_size)
+    assert [stitch.name for stitch in loaded.space] == [stitch.name for stitch in saved.space]
+    for stitch in saved.space:
+        expected = saved(images, stitch)
+        assert expected.isfinite().all()
+        assert torch.equal(loaded(images, stitch.id), expected)
+
+
+def test_loading_imports_neither_hydra_nor_lightning(path):
+    torch.save(checkpoint(net()), path)
+    code = (
+        "import sys, json, snnet_lightning as sn; net = sn.load(sys.argv[1]);"
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    imported = set(json.loads(done.stdout))
+    assert {"torch", "timm"} <= imported
+    assert not imported & {"hydra", "hydra_zen", "omegaconf", "lightning", "fvcore", "plotly", "matplotlib"}
 
 
 def test_missing(tmp_path):
-    assert "ckpt_path is missing" in refusal(None)
-    assert f"ckpt_path={tmp_path / 'none.ckpt'}: no such file" in refusal(tmp_path / "none.ckpt")
+    assert f"{tmp_path / 'none.ckpt'}: no such file" in refusal(tmp_path / "none.ckpt")
     assert "no such file" in refusal(tmp_path)
 
 
@@ -88,7 +111,9 @@ def test_no_torch_file(path):
         ({}, "it holds nothing"),
         ({"epoch": 1, "lr": 0.1}, "it holds epoch, lr"),
         ({"state_dict": {"model.weight": torch.zeros(2)}}, "not an SN-Net checkpoint"),
+        ({"state_dict": 3}, "not an SN-Net checkpoint"),
         ({"model": {"weight": torch.zeros(2)}}, "it holds model"),
+        ({"model": {3: torch.zeros(2)}}, "it holds model"),
     ],
 )
 def test_foreign(path, content, says):
@@ -101,13 +126,53 @@ def test_weights_of_a_single_anchor(path):
     assert "belong to anchors.weights" in refusal(path)
 
 
-def test_another_family_or_space(path):
+def test_a_file_that_does_not_name_its_anchors(published, path):
+    published("resnet18_50", path)
+    assert "a published file does not say which anchors it is of; name its anchors" in refusal(path)
+    message = refusal(path, anchors=AnchorFamily(("resnet18", "resnet34"), (3, 32, 32), 10, "checkpoint"))
+    assert "a published SN-Net file, but not of these anchors (resnet18, resnet34): " in message
+
+
+@torch.no_grad()
+def test_a_checkpoint_of_version_0_1(path):
+    saved, images = net(seed=1, space=PairedSpace(1)), torch.randn(2, 1, 8, 8)
+    old = checkpoint(saved, overrides=["stitch.kernel_size=1", {"no": "word"}])
+    del old["description"]
+    torch.save(old, path)
+    assert "version 0.1 does not describe its network (trained with stitch.kernel_size=1 {'no'" in refusal(path)
+    names = ["digits_tiny", "digits_small"]
+    assert "name its stitch space too" in refusal(path, anchors=names)
+    loaded = sn.load(path, names, PairedSpace(1))
+    assert all(torch.equal(loaded(images, stitch), saved(images, stitch)) for stitch in saved.space)
+
+
+def test_weights_into_another_network(path):
     torch.save(checkpoint(net(["digits_small", "digits_base"]), overrides=["anchors=other"]), path)
-    message = refusal(path)
-    assert "trained with anchors=other, which does not fit" in message
-    assert "anchors.0.model.cls_token is (1, 1, 32), not (1, 1, 16)" in message
-    torch.save(checkpoint(net(space=PairedSpace(kernel_size=1))), path)
-    assert "trained with the default configuration, which does not fit" in refusal(path, net(space=PairedSpace(3)))
+    into = net(seed=5)
+    before = {key: value.clone() for key, value in into.state_dict().items()}
+    with pytest.raises(InputError) as caught:
+        load_weights(into, read_checkpoint(path, "x"), "ckpt_path=x")
+    assert all(torch.equal(value, before[key]) for key, value in into.state_dict().items())
+    assert "ckpt_path=x: does not fit the configured network (trained with anchors=other)" in str(caught.value)
+    assert "anchors.0.model.cls_token is (1, 1, 32), not (1, 1, 16)" in str(caught.value)
+
+
+@torch.no_grad()
+def test_new_heads_where_the_classes_differ(path):
+    saved = net(seed=1)
+    torch.save(checkpoint(saved), path)
+    torch.manual_seed(2)
+    into = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 3, "random"), PairedSpace()).eval()
+    heads = [anchor.model.head.weight.clone() for anchor in into.anchors]
+    content = read_checkpoint(path, "x")
+    with pytest.raises(InputError, match=r"head.weight is \(10, 16\), not \(3, 16\)"):
+        load_weights(into, content, "x")
+    assert load_weights(into, content, "x", new_heads=True) == ["digits_tiny", "digits_small"]
+    assert into.initialised
+    for key, value in into.state_dict().items():
+        if ".head." not in key:
+            assert torch.equal(value, saved.state_dict()[key])
+    assert all(torch.equal(a.model.head.weight, head) for a, head in zip(into.anchors, heads, strict=True))
 
 
 def test_code_in_a_file_is_not_run(path):
@@ -119,12 +184,37 @@ def test_code_in_a_file_is_not_run(path):
     assert made.exists()
 
 
-def test_what_cannot_be_resumed_is_refused_before_training(path, tmp_path):
-    require_resumable(net(), None)
-    torch.save(checkpoint(net(), optimizer_states=[]), path)
-    require_resumable(net(), str(path))
-    torch.save(checkpoint(net()), path)
-    assert "holds weights only" in refusal(path, load=require_resumable)
-    assert "no such file" in refusal(tmp_path / "none.ckpt", load=require_resumable)
-    torch.save({"model": {"stitch_layers.0.0.transform.bias": torch.zeros(2)}}, path)
-    assert "ckpt_path" in refusal(path, load=require_resumable)
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"format": 2}, "format 2; this version reads up to 1"),
+        ({"anchors": 3}, "anchors=3: must be a list"),
+        ({"anchors": [{"name": "digits_tiny", "alias": "a"}]}, "must be a list of at least 2"),
+        ({"anchors": [{"name": "hf-hub:some/model", "alias": "a"}] * 2}, "timm has no model 'hf-hub:some/model'"),
+        ({"anchors": [{"name": "digits_tiny", "alias": "a", "kwargs": {"_target_": "os.getcwd"}}] * 2}, "'_target_'"),
+        (
+            {"anchors": [{"name": "digits_tiny", "alias": "a", "kwargs": {"checkpoint_path": "x"}}] * 2},
+            "said elsewhere",
+        ),
+        ({"num_classes": "many"}, "num_classes='many': must be a whole number"),
+        ({"stitch": {"space": "os.system"}}, "there is no stitch space 'os.system'; there are fitting, paired"),
+        ({"stitch": {"_target_": "os.system"}}, "there is no stitch space None"),
+        ({"stitch": {"space": {}}}, "there is no stitch space"),
+        ({"stitch": {"space": "paired", "kernel_size": 0}}, "kernel_size=0: must be above 0"),
+        ({"layers": {"low_rank": "x"}}, "layers.low_rank='x': must be a whole number"),
+        ({"class_names": ["one"]}, "1 class names for 10 classes"),
+        ({"run": "me"}, "run='me': there is no such option"),
+    ],
+)
+def test_nonsense_in_a_description(path, change, says):
+    whole = checkpoint(net())
+    whole["description"] |= change
+    torch.save(whole, path)
+    message = refusal(path)
+    assert says in message
+    assert str(path) in message or "timm has no" in message or "said elsewhere" in message
+
+
+def test_no_description_at_all(path):
+    torch.save(checkpoint(net()) | {"description": "digits"}, path)
+    assert "holds no description of an SN-Net: must be a mapping" in refusal(path)

@@ -19,6 +19,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
+from snnet_lightning.command.recall import recalled
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -59,7 +61,8 @@ def composed() -> Callable[..., DictConfig]:
     """The configuration of train.py with these overrides, as Hydra would hand it to the job."""
 
     def make(*overrides: str, directory: Path) -> DictConfig:
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        init = initialize_config_dir(str(ROOT / "conf"), version_base="1.3")
+        with init, recalled(overrides, "init_from"):
             words = [*overrides, f"hydra.runtime.output_dir={directory}", "~callbacks.progress"]
             cfg = compose("train", words, return_hydra_config=True)
         HydraConfig.instance().set_config(cfg)
@@ -77,9 +80,9 @@ def assert_trains(composed, tmp_path, monkeypatch) -> Callable[..., None]:
     def check(*overrides: str, steps: int) -> None:
         monkeypatch.syspath_prepend(str(ROOT))
         monkeypatch.setattr(sys, "argv", ["train.py"])
-        import train
+        from snnet_lightning.command import train
 
-        train.main(composed(*overrides, directory=tmp_path))
+        train.task(composed(*overrides, directory=tmp_path))
         rows = [json.loads(line) for line in (tmp_path / "stitches.jsonl").read_text().splitlines()]
         assert len(rows) > 3
         assert all(math.isfinite(row["loss"]) and row["images"] == 4 for row in rows)

@@ -2,14 +2,13 @@
 
 import csv
 import json
-import sys
 from html import escape
 
 import matplotlib.image
 import pytest
 import torch
 
-from snnet_lightning.command import job, recall_training_overrides
+from snnet_lightning.command.job import job
 
 SHORT = ["trainer.max_epochs=2", "trainer.limit_train_batches=8", "trainer.check_val_every_n_epoch=2"]
 KEYS = ["id", "name", "flops", "params", "acc1", "acc5", "loss", "images"]
@@ -79,21 +78,6 @@ def test_resuming_goes_on_for_the_epochs_that_are_left(trained, run_here, tmp_pa
     assert steps == [16, 24]
 
 
-def test_evaluation_recalls_what_shaped_the_network(run_here, tmp_path):
-    options = ["trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.limit_test_batches=1"]
-    trained = succeeded(run_here("train.py", *options, "stitch.kernel_size=1", directory=tmp_path / "train"))
-    assert len(rows(trained)) == 3 + 2 * 6
-    checkpoint = trained.directory / "checkpoints" / "last.ckpt"
-    evaluated = succeeded(run_here("evaluate.py", f"ckpt_path={checkpoint}", directory=tmp_path / "evaluate"))
-    assert "kernel_size: 1" in (evaluated.directory / "config.yaml").read_text()
-    assert [row["name"] for row in rows(evaluated)] == [row["name"] for row in rows(trained)]
-    assert {row["images"] for row in rows(evaluated)} == {540}  # how it was trained and tested is not recalled
-    other = run_here("evaluate.py", f"ckpt_path={checkpoint}", "stitch.kernel_size=2", directory=tmp_path / "other")
-    assert other.status == 1  # what is typed goes before what is recalled
-    assert "trained with" in other.err
-    assert "stitch.kernel_size=1" in other.err
-
-
 def test_a_sweep_of_evaluations_recalls_too(start, tmp_path):
     options = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.limit_test_batches=1"]
     trained = succeeded(start("train.py", *options, "stitch.kernel_size=1", directory=tmp_path / "train"))
@@ -103,24 +87,6 @@ def test_a_sweep_of_evaluations_recalls_too(start, tmp_path):
     for number in "01":
         found = (tmp_path / "sweep" / number / "stitches.jsonl").read_text().splitlines()
         assert [json.loads(line)["name"] for line in found] == [row["name"] for row in rows(trained)]
-
-
-@pytest.mark.parametrize(
-    ("typed", "expected"),
-    [
-        (["--cfg", "job", "ckpt_path={}"], ["--cfg", "job", "stitch.kernel_size=1", "+data.x=1", "ckpt_path={}"]),
-        (["~ema", "ckpt_path={}"], ["~ema", "stitch.kernel_size=1", "+data.x=1", "ckpt_path={}"]),
-        (["seed=3", "ckpt_path={}"], ["stitch.kernel_size=1", "+data.x=1", "seed=3", "ckpt_path={}"]),
-        (["+data.x=1", "ckpt_path={}"], ["stitch.kernel_size=1", "+data.x=1", "ckpt_path={}"]),
-        (["-m", "ckpt_path={}"], ["-m", "ckpt_path={}"]),
-    ],
-)
-def test_where_recalled_words_go(monkeypatch, tmp_path, typed, expected):
-    checkpoint = tmp_path / "last.ckpt"
-    torch.save({"overrides": ["stitch.kernel_size=1", "+data.x=1", "optim.lr=1"]}, checkpoint)
-    monkeypatch.setattr(sys, "argv", ["evaluate.py", *(word.format(checkpoint) for word in typed)])
-    recall_training_overrides()
-    assert sys.argv[1:] == [word.format(checkpoint) for word in expected]
 
 
 def test_a_metric_of_the_training_can_be_the_optimized_one(run_here, tmp_path):

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from snnet_lightning.anchors.create import create_anchor
+from snnet_lightning.description import AnchorDescription
 from snnet_lightning.distillation import HardDistillation, SoftDistillation
 from snnet_lightning.distillation.teacher import AnchorTeacher, ExternalTeacher
 from snnet_lightning.errors import InputError
@@ -18,7 +19,7 @@ SIZE = (1, 8, 8)
 
 def anchor(name="digits_tiny", input_size=SIZE, num_classes=10):
     torch.manual_seed(0)
-    return create_anchor(name, name, input_size, num_classes, "checkpoint", {})
+    return create_anchor(AnchorDescription(name=name, alias=name), input_size, num_classes, None)
 
 
 def images(*size, count=6):

@@ -1,0 +1,133 @@
+"""One mechanism for what an option may be: the annotations of what takes it, checked by pydantic."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args
+
+from pydantic import ConfigDict, Field, ValidationError, validate_call
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+Made = TypeVar("Made")
+
+# Numbers become text where text is wanted, for a folder may be called 2024; no number may be infinite or NaN.
+CONFIG = ConfigDict(arbitrary_types_allowed=True, coerce_numbers_to_str=True, allow_inf_nan=False)
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+@cache
+def checked(target: Callable[..., Made]) -> Callable[..., Made]:
+    """``target``, whose arguments are first checked against their annotations, and converted where nothing is lost.
+
+    Truth values are no numbers here. What pydantic cannot read the annotations of is left unchecked.
+
+    Raises (when called):
+        ValidationError: an argument is of a wrong type or out of range, unknown or missing; ``explain`` tells people.
+    """
+    try:
+        signature = inspect.signature(target, eval_str=True)
+    except (NameError, TypeError, ValueError):
+        return target
+    numeric = {name for name, p in signature.parameters.items() if _wants_number(p.annotation)}
+
+    def call(*arguments: Any, **options: Any) -> Made:
+        return target(*arguments, **options)
+
+    call.__name__, call.__qualname__, call.__module__ = target.__name__, target.__qualname__, target.__module__
+    call.__signature__ = signature
+    call.__annotations__ = {
+        name: p.annotation for name, p in signature.parameters.items() if p.annotation is not p.empty
+    }
+    try:
+        validated = validate_call(config=CONFIG)(call)
+    except NameError:  # a type that is only imported for type checkers
+        return target
+
+    def checked_call(*arguments: Any, **options: Any) -> Made:
+        truths = [name for name in numeric if isinstance(options.get(name), bool)]
+        if truths:
+            kind = PydanticCustomError("no_number", "no number")
+            details = [InitErrorDetails(type=kind, loc=(name,), input=options[name]) for name in truths]
+            raise ValidationError.from_exception_data(target.__name__, details)
+        return validated(*arguments, **options)
+
+    checked_call.__wrapped__ = target
+    return checked_call
+
+
+def _wants_number(annotation: Any) -> bool:
+    """Whether an annotation admits numbers, and no truth values beside them."""
+    kinds = set(_flat(annotation))
+    return bool(kinds & {int, float}) and bool not in kinds
+
+
+def _flat(annotation: Any) -> Iterator[Any]:
+    arguments = get_args(annotation)
+    for argument in arguments:
+        yield from _flat(argument)
+    if not arguments:
+        yield annotation
+
+
+def explain(error: ValidationError) -> tuple[str, Any, str]:
+    """Where a check failed (a dotted key within what was given), what stood there, and what would be right."""
+    errors = error.errors()
+    first = errors[0]
+    path, given = _place(first)
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return path, given, "there is no such option"
+    if first["type"].startswith("missing"):
+        return path, None, "it is missing"
+    if first["type"] == "value_error":
+        return path, given, str(first["ctx"]["error"])
+    wanted = dict.fromkeys(filter(None, (_wanted(e) for e in errors if _place(e)[0] == path)))
+    return path, given, "must be " + (" or ".join(wanted) or first["msg"])
+
+
+def _place(error: ErrorDetails) -> tuple[str, Any]:
+    """The key of an error; pydantic's location also names the members of unions, which nobody has typed."""
+    name, *rest = error["loc"] or ("",)
+    words = [str(name)]
+    for word in rest:
+        if isinstance(word, int) or (isinstance(word, str) and word.isidentifier() and word not in _TYPES):
+            words.append(str(word))
+    return ".".join(words), error["input"]
+
+
+_TYPES = {"int", "float", "str", "bool", "dict", "list", "none", "constrained", "nullable"}
+
+_KINDS = {
+    "no": "a number",  # where a truth value was given
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "list": "a list",
+    "tuple": "a list",
+    "iterable": "a list",
+    "dict": "a mapping",
+    "mapping": "a mapping",
+    "model": "a mapping",
+    "path": "a path",
+    "none": "null",
+    "finite": "a finite number",
+}
+
+
+def _wanted(error: ErrorDetails) -> str | None:
+    """What one branch of a type would take, in words."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "literal_error":
+        return context["expected"].replace("'", "")
+    bounds: Mapping[str, str] = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
+    for bound, words in bounds.items():
+        if bound in context:
+            return words.format(context[bound])
+    if kind in ("too_short", "too_long"):
+        length = context.get("min_length", context.get("max_length"))
+        return f"a list of {'at least' if kind == 'too_short' else 'at most'} {length}"
+    if kind in ("is_instance_of", "is_subclass_of", "callable_type"):
+        return None if context.get("class") is None else f"a {context['class']}"
+    return _KINDS.get(kind.split("_")[0])

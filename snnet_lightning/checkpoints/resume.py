@@ -1,0 +1,68 @@
+"""Where and whether a run that was killed can go on."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from snnet_lightning.anchors.weights import state_differences
+from snnet_lightning.checkpoint_file import description_in, own_state, read_checkpoint
+from snnet_lightning.checkpoints.released import is_released
+from snnet_lightning.description import differences
+from snnet_lightning.errors import InputError
+from snnet_lightning.network.snnet import SNNet
+
+log = logging.getLogger(__name__)
+
+LAST = "last"
+FILENAME = "last.ckpt"
+# What Lightning restores a training from, and what its first entry must be like.
+TRAINING = {"optimizer_states": list, "lr_schedulers": list, "loops": Mapping, "callbacks": Mapping}
+
+
+def resolve_last(ckpt_path: str | None, directory: str | Path) -> str | None:
+    """The last checkpoint in ``directory`` for ``last``, or None if there is none yet; other paths as they are."""
+    if ckpt_path != LAST:
+        return ckpt_path
+    path = Path(directory) / FILENAME
+    if path.is_file():
+        log.info("going on from %s", path)
+        return str(path)
+    log.info("no %s yet: the run starts from the beginning", path)
+    return None
+
+
+def require_resumable(net: SNNet, path: str | None) -> None:
+    """Check that training can go on from ``path``; None is fine, and means a new run.
+
+    Raises:
+        InputError: the file is not one of our checkpoints, not whole, or of another network than the configured one.
+    """
+    if path is None:
+        return
+    where = f"ckpt_path={path}"
+    content = read_checkpoint(path, where)
+    other_way = f"; init_from={path} starts a new training from its weights"
+    if is_released(content):
+        raise InputError(f"{where}: a published file holds weights only, so training cannot go on from it{other_way}")
+    state = own_state(content)
+    if not state:
+        keys = ", ".join(map(str, list(content)[:4])) or "nothing"
+        raise InputError(
+            f"{where}: not an SN-Net checkpoint (it holds {keys}); weights of a single anchor belong to anchors.weights"
+        )
+    described = description_in(content, where)
+    differ = differences(described, net.description) if described else ""
+    if differ:
+        raise InputError(f"{where}: of another network than is configured; they differ in {differ}{other_way}")
+    differ = state_differences(net.state_dict(), state)
+    if differ:
+        raise InputError(f"{where}: does not fit the configured network: {differ}{other_way}")
+    cut = [key for key, kind in TRAINING.items() if not _is_whole(content.get(key), kind)]
+    cut += [key for key in ("epoch", "global_step") if not isinstance(content.get(key), int)]
+    if cut:
+        raise InputError(f"{where}: lacks {', '.join(cut)}, so training cannot go on from it{other_way}")
+
+
+def _is_whole(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and bool(value) and (kind is not list or all(isinstance(v, Mapping) for v in value))

@@ -1,0 +1,56 @@
+"""Evaluate every stitch of a checkpoint, or only say what each costs."""
+
+from dataclasses import dataclass
+
+import hydra
+from omegaconf import DictConfig
+
+from snnet_lightning.command.conf import CONF
+from snnet_lightning.command.job import job
+from snnet_lightning.command.run import run
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is evaluated, and what the evaluation returns: the options that belong to no group.
+
+    Args:
+        ckpt_path: a checkpoint of ours, or a published file.
+        init_from: belongs to a training.
+        accuracy: whether accuracies are measured, or only costs told.
+        optimized_metric: the logged metric that a sweep is told of.
+    """
+
+    ckpt_path: str | None
+    init_from: None
+    accuracy: bool
+    optimized_metric: str
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
+@job
+def task(cfg: DictConfig) -> float | None:
+    from snnet_lightning.command.instantiate import instantiate
+    from snnet_lightning.command.parts import create_net, create_trainer, load_evaluated, metric
+    from snnet_lightning.evaluation.report import report_costs
+
+    instantiate(cfg.process)
+    options = instantiate(cfg.evaluation)
+    if not options.accuracy:
+        report_costs(create_net(cfg), cfg.callbacks.write_results.directory)
+        return None
+    datamodule = instantiate(cfg.data)
+    net = create_net(cfg, datamodule)
+    load_evaluated(net, options.ckpt_path, cfg.recalled_from)
+    model = instantiate(cfg.model, net=net)
+    trainer = create_trainer(cfg)
+    trainer.test(model, datamodule=datamodule, verbose=False)
+    return metric(trainer.callback_metrics, options.optimized_metric)
+
+
+def main() -> None:
+    run(task, recalled_by="ckpt_path")
+
+
+if __name__ == "__main__":
+    main()

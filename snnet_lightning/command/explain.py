@@ -1,0 +1,100 @@
+"""One line that says what is wrong and what would be right; for wrong input only."""
+
+from difflib import get_close_matches
+
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from pydantic import ValidationError
+
+from snnet_lightning.checked import explain as explain_check
+from snnet_lightning.command.known_keys import choices_of_optional, known_keys
+from snnet_lightning.command.typed_key import typed_key
+from snnet_lightning.errors import RunError
+
+
+def explain(error: BaseException, cfg: DictConfig | None = None) -> str | None:
+    """What to tell a user; None for what no user can put right, which keeps its traceback.
+
+    Args:
+        cfg: the composed configuration, its interpolations not resolved yet; None: there is none yet.
+    """
+    told = next((e for e in _causes(error) if isinstance(e, RunError)), None)
+    if told is not None:
+        return _in_one_line(told)
+    missing = next((e for e in _causes(error) if isinstance(e, MissingMandatoryValue)), None)
+    if missing is not None:
+        return f"{typed_key(cfg, missing.full_key) if cfg is not None else missing.full_key}: has to be said"
+    if isinstance(error, InstantiationException):
+        return _explain_instantiation(error, cfg)
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+        return f"{group}={choice}: there is no such choice; there are {', '.join(error.options)}"
+    if isinstance(error, OverrideParseException):
+        return f"cannot read the override {error.override!r}: it must be key=value"
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _explain_composition(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, ValueError) and cfg is None and _raised_by_hydra(error):
+        return _in_one_line(error)
+    return None
+
+
+def _raised_by_hydra(error: BaseException) -> bool:
+    """Whether an error without a type of its own comes out of Hydra's composition."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
+    return module.split(".")[0] in ("hydra", "omegaconf")
+
+
+def _explain_instantiation(error: InstantiationException, cfg: DictConfig | None) -> str | None:
+    text, _, node = str(error).rpartition("full_key: ")
+    if isinstance(error.__cause__, ValidationError):
+        key, given, right = explain_check(error.__cause__)
+        full = ".".join(filter(None, (node.strip(), key)))
+        full = typed_key(cfg, full) if cfg is not None else full
+        shown = "" if right in ("it is missing", "there is no such option") else f"={_as_typed(given)}"
+        return f"{full}{shown}: {right}"
+    if text.startswith("Error in call to target"):  # whatever it was, it was not the input
+        return None
+    return _in_one_line(error)
+
+
+def _as_typed(value: object) -> str:
+    """A value as it would stand on the command line, shortened."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value!s:.80}"
+
+
+def _explain_composition(error: Exception) -> str:
+    text = _in_one_line(error)
+    if "Could not override '" in text:
+        key = text.split("Could not override '")[1].split("'")[0]
+        group, choices = key.split(".")[0], choices_of_optional(key.split(".")[0])
+        if group == "hydra":
+            return f"the configuration has no key {key!r}; --cfg hydra lists them all"
+        if choices:
+            return f"the configuration has no key {key!r}; what {group} has, it has by {group}={' or '.join(choices)}"
+        close = get_close_matches(key, known_keys(), n=3, cutoff=0.5)
+        return f"the configuration has no key {key!r}; " + (
+            f"did you mean {' or '.join(close)}?" if close else "--cfg job lists them all"
+        )
+    if text.startswith("Error merging override") and error.__cause__:
+        text += f": {_in_one_line(error.__cause__)}"
+    return text
+
+
+def _causes(error: BaseException | None) -> "list[BaseException]":
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

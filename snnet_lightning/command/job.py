@@ -1,0 +1,56 @@
+"""Around the task under Hydra: strict, recorded configuration, and one line for wrong input."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from snnet_lightning.atomic import written_atomically
+from snnet_lightning.command.explain import explain
+from snnet_lightning.command.run import stop, wants_traceback
+from snnet_lightning.first_process import is_first_process
+from snnet_lightning.logger.closing import closing_runs
+from snnet_lightning.sweeps.own_process import is_job_of_sweep, run_in_own_process
+from snnet_lightning.sweeps.record import note_error, note_value
+
+
+def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """Decorate the task under ``hydra.main``.
+
+    The configuration becomes read-only and is written, all values resolved, to ``config.yaml`` in the run's directory.
+    However the task ends, its W&B run ends too, with the same exit status. A job of a sweep runs in a process of its
+    own.
+    """
+
+    @wraps(task)
+    def guarded(cfg: DictConfig) -> Any:
+        hydra = HydraConfig.get()
+        if hydra.mode == RunMode.MULTIRUN:
+            return run_in_own_process(task.__module__, hydra)
+        directory = Path(hydra.runtime.output_dir)
+        composed = deepcopy(cfg)
+        try:
+            OmegaConf.resolve(cfg)
+            OmegaConf.set_readonly(cfg, True)
+            if is_first_process():
+                with written_atomically(directory / "config.yaml") as unfinished:
+                    OmegaConf.save(cfg, unfinished)
+            with closing_runs():
+                value = task(cfg)
+        except Exception as error:
+            told = explain(error, composed)
+            if is_job_of_sweep(hydra):
+                note_error(directory, told or f"{type(error).__name__}: {error}")
+            if wants_traceback() or told is None:
+                raise
+            stop(told)
+        if is_job_of_sweep(hydra):
+            note_value(directory, value)
+        return value
+
+    return guarded

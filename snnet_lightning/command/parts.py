@@ -1,0 +1,81 @@
+"""What training and evaluation make alike: network, weights, trainer, result."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import lightning as L
+from omegaconf import DictConfig
+
+from snnet_lightning.checkpoint_file import read_checkpoint
+from snnet_lightning.checkpoints.load import load_weights
+from snnet_lightning.command.instantiate import instantiate
+from snnet_lightning.errors import InputError
+from snnet_lightning.network.snnet import SNNet
+
+log = logging.getLogger(__name__)
+
+
+def create_net(cfg: DictConfig, datamodule: L.LightningDataModule | None = None) -> SNNet:
+    """The configured network, for the images that ``datamodule`` serves.
+
+    Raises:
+        InputError: the data has other classes than the network.
+    """
+    names = ("num_classes", "class_names", "preprocessing")
+    return instantiate(cfg.net, **{name: getattr(datamodule, name, None) for name in names})
+
+
+def create_trainer(cfg: DictConfig) -> L.Trainer:
+    callbacks = [*filter(None, instantiate(cfg.callbacks).values())]
+    return instantiate(cfg.trainer, callbacks=callbacks, logger=[*instantiate(cfg.logger).values()])
+
+
+def start_from(net: SNNet, init_from: str | None, ckpt_path: str | None, recalled_from: str | None) -> None:
+    """Load the weights of ``init_from``, if any; classifiers for other classes stay new.
+
+    Raises:
+        InputError: a file that is no SN-Net, or a run to go on with beside it.
+    """
+    if init_from is None:
+        return
+    if ckpt_path is not None:
+        raise InputError(
+            f"init_from={init_from} starts a new training, ckpt_path={ckpt_path} goes on with one: give one of them"
+        )
+    _require_recalled("init_from", init_from, recalled_from)
+    where = f"init_from={init_from}"
+    for anchor in load_weights(net, read_checkpoint(init_from, where), where, new_heads=True):
+        log.info("%s has a new, random head for %d classes", anchor, net.description.num_classes)
+
+
+def load_evaluated(net: SNNet, ckpt_path: str | None, recalled_from: str | None) -> None:
+    """Load the weights that are to be evaluated.
+
+    Raises:
+        InputError: no file, one that is no SN-Net, or of another network.
+    """
+    if ckpt_path is None:
+        raise InputError(
+            "ckpt_path is missing: give ckpt_path=FILE, or accuracy=false for the cost of the stitches alone"
+        )
+    _require_recalled("ckpt_path", ckpt_path, recalled_from)
+    where = f"ckpt_path={ckpt_path}"
+    load_weights(net, read_checkpoint(ckpt_path, where), where)
+
+
+def _require_recalled(option: str, path: str, recalled_from: str | None) -> None:
+    """A path that stands in a configuration file comes too late for the network to be composed from it."""
+    if path != recalled_from:
+        raise InputError(f"{option}={path}: has to stand on the command line, for it decides what is composed")
+
+
+def metric(found: Mapping[str, Any], name: str) -> float:
+    """The logged metric that a sweep is told of.
+
+    Raises:
+        InputError: nothing was logged under this name.
+    """
+    if name not in found:
+        raise InputError(f"optimized_metric={name}: there is no such metric; there are {', '.join(sorted(found))}")
+    return float(found[name])

@@ -1,0 +1,159 @@
+"""What a file says of its network and data, as choices of the configuration groups.
+
+Such a choice is like any other: what is typed wins over it, and it wins over what ``conf/`` says. It is made of values
+for options that are known here; nothing in a file names what is to be called.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from inspect import signature
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import OverrideParseException
+
+from snnet_lightning.errors import InputError
+
+RECALLED = "recalled"  # the name of every choice that is made here
+GROUP = "checkpoint"  # its group in the defaults lists, the last of all, so that it wins over experiments
+DATA_CHOOSERS = ("data", "experiment", "debug")  # groups whose choice brings other data
+
+
+@contextmanager
+def recalled(words: Sequence[str], option: str) -> Iterator[None]:
+    """Offer what the file in ``option`` says to Hydra, for what is composed in the body; nothing where none is named.
+
+    Args:
+        words: the command line.
+        option: ``ckpt_path`` for network and data, ``init_from`` for the network alone.
+
+    Raises:
+        InputError: the file cannot be read, or says what no network is.
+    """
+    typed = [override for override in map(_parsed, words) if override]
+    path = _value_of(typed, option)
+    store = ConfigStore.instance()
+    try:
+        if path is not None:
+            for group, name, node in _choices(typed, option, str(path)):
+                store.store(group=group, name=RECALLED, node=node, package=name)
+        yield
+    finally:
+        store.store(group=GROUP, name=RECALLED, node={}, package="_global_")  # a choice cannot be taken back
+
+
+def _choices(typed: Sequence[Override], option: str, path: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Group, package and content of every choice that a file makes."""
+    from snnet_lightning.checkpoint_file import description_in, read_checkpoint
+    from snnet_lightning.checkpoints.load import says_nothing
+    from snnet_lightning.stitch import SPACES, space_as_data
+
+    where = f"{option}={path}"
+    content = read_checkpoint(path, where)
+    description = description_in(content, where)
+    chosen = {override.key_or_group for override in typed}
+    groups: dict[str, dict[str, Any]] = {}
+    if description is None:
+        if not chosen & {"anchors", "experiment"}:
+            raise InputError(f"{where}: {says_nothing(content, where)}; add anchors=...")
+        values = _of_published(content)
+    else:
+        space = space_as_data(description.stitch)
+        groups["stitch"] = {"_target_": _name_of(SPACES[space.pop("space")]), **space}
+        groups["anchors"] = _anchors(description)
+        values = {"net": {"low_rank": description.layers.low_rank}}
+        if "anchors" not in chosen:  # once more, for experiments and debug say values of anchors too
+            values["anchors"] = groups["anchors"]
+        if option == "ckpt_path" and not chosen & set(DATA_CHOOSERS) and _value_of(typed, "accuracy") is not False:
+            groups["data"] = _data(content, where)
+    yield from ((group, group, node) for group, node in groups.items())
+    defaults = [{f"override /{group}": RECALLED} for group in groups]
+    yield GROUP, "_global_", {"defaults": [*defaults, "_self_"], **values, "recalled_from": path}
+
+
+def _anchors(description: Any) -> dict[str, Any]:
+    from snnet_lightning.anchors.family import CHECKPOINT, AnchorFamily
+
+    data = description.as_data()
+    return {
+        "_target_": _name_of(AnchorFamily),
+        "names": [anchor["name"] for anchor in data["anchors"]],
+        "aliases": [anchor["alias"] for anchor in data["anchors"]],
+        "input_size": data["input_size"],
+        "num_classes": data["num_classes"],
+        "weights": CHECKPOINT,
+        "kwargs": {},
+        "kwargs_each": [anchor["kwargs"] for anchor in data["anchors"]],
+        "new_heads": False,
+        "preprocessing": data["preprocessing"],
+    }
+
+
+def _of_published(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a published file says of its network, which is not which anchors it is of."""
+    from snnet_lightning.checkpoints.released import is_released, low_rank_of, space_of
+    from snnet_lightning.stitch import PairedSpace
+
+    if not is_released(content):
+        return {}
+    values: dict[str, Any] = {"net": {"low_rank": low_rank_of(content)}}
+    if isinstance(space_of(content, stages=1), PairedSpace):
+        values["stitch"] = {"final_norm": False}
+    return values
+
+
+def _data(content: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The data of the training: values for one of the choices that are known here."""
+    from snnet_lightning.data import KINDS
+    from snnet_lightning.description import plain
+
+    kind = next((kind for kind in KINDS if kind.__qualname__ in content), None)
+    given = content.get(kind.CHECKPOINT_HYPER_PARAMS_KEY) if kind else None
+    if not isinstance(given, Mapping):
+        raise InputError(f"{where}: does not say which data it was trained on: add data=...")
+    known = signature(kind).parameters
+    try:
+        values = {key: plain(value) for key, value in given.items() if key in known}
+    except ValueError as error:
+        raise InputError(f"{where}: says what no data can be: {error}") from error
+    _require_local(values, where)
+    wired = {"input_size": "anchors.input_size", "anchors": "anchors.names", "seed": "seed"}
+    wired["wanted"] = "anchors.preprocessing"
+    values |= {key: f"${{{source}}}" for key, source in wired.items() if key in known}
+    return {"_target_": _name_of(kind), **values}
+
+
+def _require_local(values: Mapping[str, Any], where: str) -> None:
+    """Refuse readers that run code by the name of a data set, and addresses, which WebDataset hands to a shell."""
+    reader = str(values.get("reader", ""))
+    addressed = [key for key in ("root", "train_split", "val_split") if ":" in str(values.get(key, ""))]
+    if reader and (not reader.startswith("wds/") or addressed):
+        raise InputError(
+            f"{where}: was trained on data that no file may choose (data.reader={reader}); if you trust them, "
+            f"add data=imagefolder data.reader={reader} data.root={values.get('root')}"
+        )
+
+
+def _name_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _parsed(word: str) -> Override | None:
+    """An override, or None for an option and for what Hydra will refuse."""
+    try:
+        return OverridesParser.create().parse_override(word)
+    except OverrideParseException:
+        return None
+
+
+def _value_of(typed: Sequence[Override], key: str) -> Any:
+    """What was typed for ``key`` last, of several to sweep over the first; None if nothing."""
+    override = next((override for override in reversed(typed) if override.key_or_group == key), None)
+    if override is None:
+        return None
+    value = override.value()
+    if override.is_choice_sweep():
+        value = value.list[0]
+    return getattr(value, "text", value)

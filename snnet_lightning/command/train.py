@@ -1,0 +1,57 @@
+"""Train an SN-Net, then evaluate every stitch."""
+
+from dataclasses import dataclass
+
+import hydra
+from omegaconf import DictConfig
+
+from snnet_lightning.command.conf import CONF
+from snnet_lightning.command.job import job
+from snnet_lightning.command.run import run
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training starts from and what it returns: the options that belong to no group.
+
+    Args:
+        ckpt_path: a checkpoint of ours to go on from; ``last``: the run's own, if there is one.
+        init_from: a checkpoint of ours or a published file, whose weights a new training starts from.
+        checkpoints: folder of the run's own checkpoints.
+        optimized_metric: the logged metric that a sweep is told of.
+    """
+
+    ckpt_path: str | None
+    init_from: str | None
+    checkpoints: str
+    optimized_metric: str
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
+@job
+def task(cfg: DictConfig) -> float:
+    from snnet_lightning.checkpoints.resume import require_resumable, resolve_last
+    from snnet_lightning.command.instantiate import instantiate
+    from snnet_lightning.command.parts import create_net, create_trainer, metric, start_from
+
+    instantiate(cfg.process)
+    options = instantiate(cfg.training)
+    datamodule = instantiate(cfg.data)
+    net = create_net(cfg, datamodule)
+    start_from(net, options.init_from, options.ckpt_path, cfg.recalled_from)
+    ckpt_path = resolve_last(options.ckpt_path, options.checkpoints)
+    require_resumable(net, ckpt_path)
+    model = instantiate(cfg.model, net=net)
+    trainer = create_trainer(cfg)
+    trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
+    trained = dict(trainer.callback_metrics)
+    trainer.test(model, datamodule=datamodule, verbose=False)
+    return metric(trained | trainer.callback_metrics, options.optimized_metric)
+
+
+def main() -> None:
+    run(task, recalled_by="init_from")
+
+
+if __name__ == "__main__":
+    main()

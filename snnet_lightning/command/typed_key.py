@@ -1,0 +1,31 @@
+"""Which key a user would have typed for a value."""
+
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig
+
+
+def typed_key(cfg: DictConfig, key: str) -> str:
+    """The key that the value at ``key`` is taken from: ``seed`` for ``data.seed``, which is ``${seed}``.
+
+    Args:
+        cfg: the configuration, its interpolations not resolved yet.
+    """
+    node: Any = cfg
+    words = key.split(".")
+    for place, word in enumerate(words):
+        if isinstance(node, ListConfig) and word.isdigit() and int(word) < len(node):
+            node = node._get_node(int(word))
+        elif isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
+            node = node._get_node(word)
+        else:
+            return key
+        if node is None:
+            return key
+        if node._is_interpolation():
+            text = node._value()
+            source = text[2:-1]
+            if text != f"${{{source}}}" or ":" in source or "$" in source:  # made of several, or by a resolver
+                return key
+            return typed_key(cfg, ".".join([source, *words[place + 1 :]]))
+    return key

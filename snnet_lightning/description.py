@@ -1,0 +1,157 @@
+"""What network is this? One piece of plain data that answers, and travels with every checkpoint."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    PlainValidator,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from snnet_lightning.checked import explain
+from snnet_lightning.errors import InputError
+from snnet_lightning.stitch import Space, space_as_data, space_from_data
+
+KEY = "description"  # under which a checkpoint holds it
+FORMAT = 1
+
+
+def plain(value: Any) -> Any:
+    """``value``, if it is data and nothing else: no key that Hydra would act on, no reference that it would resolve.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if isinstance(value, str) and "${" in value:
+        raise ValueError(f"{value!r} refers to something else, where a value has to stand")
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str) or key.startswith("_"):
+                raise ValueError(f"the key {key!r} is not allowed here")
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is not None and type(value) not in (str, int, float, bool):
+        raise ValueError(f"a {type(value).__name__} is no plain value")
+    return value
+
+
+def _space(value: Any) -> Space:
+    """A space, or the data that stands for one."""
+    try:
+        return space_from_data(value) if isinstance(value, Mapping) else value
+    except ValidationError as error:
+        key, given, right = explain(error)
+        raise ValueError(f"{key}={given}: {right}") from error
+
+
+PlainDict = Annotated[dict[str, JsonValue], PlainValidator(lambda value: plain(dict(value)))]
+AnySpace = Annotated[Any, PlainValidator(_space), PlainSerializer(lambda space: plain(space_as_data(space)))]
+
+
+class Part(BaseModel):
+    """Frozen, and without anything that is not named here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
+
+
+class AnchorDescription(Part):
+    """A model of timm's or our registry, its alias in the names of stitches, and its keyword arguments."""
+
+    name: str
+    alias: str
+    kwargs: PlainDict = {}
+
+
+class LayersDescription(Part):
+    """The stitching layers: the rank of their low-rank term, if they have one."""
+
+    low_rank: PositiveInt | None = None
+
+
+class Preprocessing(Part):
+    """What images go through before the network: resized and cropped as timm does, then normalised."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str
+    crop_pct: float
+
+
+class Description(Part):
+    """All that decides what a network computes, weights apart.
+
+    Args:
+        anchors: in order of complexity.
+        input_size: (channels, height, width) of an image.
+        num_classes: of every anchor's head.
+        stitch: the space of stitches, as a registered object or as ``{"space": name, ...options}``.
+        layers: of the stitching layers.
+        preprocessing: of the images that it was trained on; None: unknown.
+        class_names: in the order of the logits; None: unknown.
+
+    Raises:
+        ValidationError: a value of a wrong type, or a key too many or too few.
+    """
+
+    format: Literal[1] = FORMAT
+    anchors: tuple[AnchorDescription, ...] = Field(min_length=2)
+    input_size: tuple[PositiveInt, PositiveInt, PositiveInt]
+    num_classes: PositiveInt
+    stitch: AnySpace
+    layers: LayersDescription = LayersDescription()
+    preprocessing: Preprocessing | None = None
+    class_names: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_name_a_class(self) -> "Description":
+        if self.class_names is not None and len(self.class_names) != self.num_classes:
+            raise ValueError(f"{len(self.class_names)} class names for {self.num_classes} classes")
+        return self
+
+    def as_data(self) -> dict[str, Any]:
+        """As plain JSON data; ``read_description`` is the inverse."""
+        return self.model_dump(mode="json")
+
+
+def read_description(data: Any, where: str) -> Description:
+    """A description out of a file.
+
+    Args:
+        data: what stands there.
+        where: the file as the user named it (``ckpt_path=...``), for the error.
+
+    Raises:
+        InputError: it is none, or of a format that only a later version knows.
+    """
+    if isinstance(data, Mapping) and isinstance(data.get("format"), int) and data["format"] > FORMAT:
+        raise InputError(f"{where}: its description has format {data['format']}; this version reads up to {FORMAT}")
+    try:
+        return Description.model_validate(data)
+    except ValidationError as error:
+        key, given, right = explain(error)
+        what = f"{key}={given!r:.80}: " if key else ""
+        raise InputError(f"{where}: holds no description of an SN-Net: {what}{right}") from error
+    except InputError as error:
+        raise InputError(f"{where}: holds no description of an SN-Net that can be built here: {error}") from error
+
+
+def differences(one: Description, other: Description) -> str:
+    """What two descriptions disagree on, for people: ``stitch.final_norm (True, False)``; empty if nothing."""
+
+    def flat(value: Any, key: str = "") -> dict[str, Any]:
+        if not isinstance(value, Mapping | list) or not value:
+            return {key: value}
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        return {k: v for name, item in items for k, v in flat(item, f"{key}.{name}" if key else str(name)).items()}
+
+    first, second = flat(one.as_data()), flat(other.as_data())
+    found = [key for key in {**first, **second} if first.get(key) != second.get(key)]
+    return ", ".join(f"{key} ({first.get(key)}, {second.get(key)})" for key in found)

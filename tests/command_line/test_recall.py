@@ -1,0 +1,206 @@
+"""What a checkpoint says of its network and data, what is typed beside it, and what conf/ says meanwhile."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from snnet_lightning.command.recall import recalled
+from snnet_lightning.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+SHORT = ["trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.limit_test_batches=2"]
+OTHER = ["stitch.kernel_size=1", "stitch.final_norm=false", "net.low_rank=2", "data.batch_size=60"]
+
+
+def succeeded(run):
+    assert run.status == 0, run.err
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(start, tmp_path_factory):
+    return succeeded(start("train.py", *SHORT, *OTHER, directory=tmp_path_factory.mktemp("trained")))
+
+
+@pytest.fixture
+def checkpoint(trained):
+    return trained.directory / "checkpoints" / "last.ckpt"
+
+
+@pytest.fixture
+def changed(checkpoint, tmp_path):
+    """The checkpoint with some of its content changed."""
+
+    def make(change):
+        content = torch.load(checkpoint, weights_only=True)
+        change(content)
+        torch.save(content, tmp_path / "changed.ckpt")
+        return tmp_path / "changed.ckpt"
+
+    return make
+
+
+def composed(*words, option="ckpt_path", name="evaluate"):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"), recalled(words, option):
+        cfg = compose(name, [*words, "hydra.runtime.output_dir=x"], return_hydra_config=True)
+    return cfg
+
+
+def test_network_and_data_are_those_of_the_checkpoint(checkpoint):
+    cfg = composed(f"ckpt_path={checkpoint}")
+    assert cfg.recalled_from == str(checkpoint)
+    stitch = OmegaConf.to_container(cfg.stitch)
+    assert stitch.pop("_target_").endswith("PairedSpace")
+    assert stitch == {"kernel_size": 1, "stride": 1, "pairs": "nearest", "final_norm": False}
+    assert cfg.net.low_rank == 2
+    assert list(cfg.anchors.names) == ["digits_tiny", "digits_small", "digits_base"]
+    assert (cfg.anchors.weights, cfg.data.batch_size) == ("checkpoint", 60)
+    assert cfg.trainer.limit_test_batches == 1.0  # how it was trained and tested is not recalled
+
+
+def test_what_is_typed_wins(checkpoint):
+    words = [
+        f"ckpt_path={checkpoint}",
+        "stitch.stride=2",
+        "data.batch_size=7",
+        "net.low_rank=null",
+        "anchors.num_classes=3",
+    ]
+    for typed in (words, words[::-1]):
+        cfg = composed(*typed)
+        assert (cfg.stitch.stride, cfg.stitch.kernel_size) == (2, 1)
+        assert (cfg.data.batch_size, cfg.net.low_rank, cfg.anchors.num_classes) == (7, None, 3)
+    cfg = composed(f"ckpt_path={checkpoint}", "stitch=staged", "data=imagefolder", "data.root=/x")
+    assert cfg.stitch.stages == "all_but_last"
+    assert (cfg.data.root, cfg.data.batch_size, list(cfg.data.input_size)) == ("/x", 128, [1, 8, 8])
+    shrunk = composed(f"ckpt_path={checkpoint}", "debug=default")
+    assert (list(shrunk.anchors.input_size), shrunk.anchors.weights) == ([1, 8, 8], "checkpoint")
+    assert shrunk.data._target_.endswith("JpegDigitsDataModule")
+
+
+def test_a_new_training_takes_the_network_and_not_the_data(checkpoint):
+    cfg = composed(f"init_from={checkpoint}", option="init_from", name="train")
+    assert (cfg.stitch.kernel_size, cfg.net.low_rank, cfg.anchors.weights) == (1, 2, "checkpoint")
+    assert cfg.data.batch_size == 64
+    assert composed(name="train").recalled_from is None  # nothing is left for who composes next
+
+
+def test_the_same_bytes_whatever_conf_says(trained, checkpoint, start, run_here, tmp_path):
+    """Every default of network and data changed; from another folder, too."""
+    first = succeeded(run_here("evaluate.py", f"ckpt_path={checkpoint}", directory=tmp_path / "first"))
+    conf = tmp_path / "conf"
+    shutil.copytree(ROOT / "conf", conf)
+    changes = {
+        "stitch/paired": {"kernel_size": 3, "stride": 2, "pairs": "all", "final_norm": True},
+        "data/digits": {"batch_size": 33},
+    }
+    for name, change in changes.items():
+        path = conf / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
+    for path in (conf / "anchors").glob("*.yaml"):
+        text = path.read_text().replace("digits_tiny", "digits_base").replace("kwargs: {}", "kwargs: {depth: 3}")
+        path.write_text(text.replace("num_classes: 10", "num_classes: 7"))
+    train = (conf / "train.yaml").read_text()
+    assert "low_rank: null" in train
+    (conf / "train.yaml").write_text(train.replace("low_rank: null", "low_rank: 5"))
+    words = [f"ckpt_path={checkpoint}", "--config-path", str(conf)]
+    second = succeeded(start("evaluate.py", *words, directory=tmp_path / "second"))
+    rows = (first.directory / "stitches.jsonl").read_bytes()
+    assert (second.directory / "stitches.jsonl").read_bytes() == rows
+    assert len(rows.splitlines()) == 3 + 2 * 6
+    assert {json.loads(row)["images"] for row in rows.splitlines()} == {540}
+
+
+def test_another_network_than_that_of_the_weights(checkpoint, run_here, tmp_path):
+    run = run_here("evaluate.py", f"ckpt_path={checkpoint}", "stitch.kernel_size=2", directory=tmp_path)
+    assert run.status == 1
+    assert f"error: ckpt_path={checkpoint}: does not fit the configured network: " in run.err
+
+
+def test_weights_of_another_checkpoint_start_a_new_training(checkpoint, run_here, tmp_path):
+    start = [f"init_from={checkpoint}", "trainer.max_epochs=0", "trainer.limit_test_batches=2"]
+    run = succeeded(run_here("train.py", *start, "data.batch_size=60", directory=tmp_path / "run"))
+    trained = checkpoint.parents[1] / "stitches.jsonl"
+    again = [json.loads(line) for line in (run.directory / "stitches.jsonl").read_text().splitlines()]
+    for row, expected in zip(again, map(json.loads, trained.read_text().splitlines()), strict=True):
+        assert row == expected | {"loss": pytest.approx(expected["loss"], rel=1e-6)}
+    both = run_here("train.py", *start, f"ckpt_path={checkpoint}", directory=tmp_path / "both")
+    assert both.status == 1
+    assert "starts a new training" in both.err
+    assert "goes on with one: give one of them" in both.err
+    wrong = run_here("evaluate.py", f"init_from={checkpoint}", directory=tmp_path / "wrong")
+    assert wrong.status == 1
+    assert "error: init_from=" in wrong.err
+
+
+def test_an_anchor_out_of_a_checkpoint(checkpoint, run_here, tmp_path):
+    words = [f"anchors.weights={checkpoint}", "anchors.names=[digits_small,digits_base]", "trainer.max_epochs=0"]
+    run = succeeded(
+        run_here("train.py", *words, "trainer.limit_test_batches=2", "data.batch_size=60", directory=tmp_path)
+    )
+    expected = [json.loads(line) for line in (checkpoint.parents[1] / "stitches.jsonl").read_text().splitlines()]
+    found = [json.loads(line) for line in (run.directory / "stitches.jsonl").read_text().splitlines()]
+    for row, anchor in zip(found[:2], expected[1:3], strict=True):
+        assert row["name"] == anchor["name"]
+        assert row["acc1"] == anchor["acc1"]
+        assert row["loss"] == pytest.approx(anchor["loss"], rel=1e-6)
+
+
+def of_version_0_1(content):
+    del content["description"]
+    content["overrides"] = ["stitch.kernel_size=1", "+data={_target_:os.system,command:touch /tmp/x}"]
+
+
+def test_a_checkpoint_of_version_0_1(changed, run_here, tmp_path):
+    path = changed(of_version_0_1)
+    run = run_here("evaluate.py", f"ckpt_path={path}", directory=tmp_path / "plain")
+    assert run.status == 1
+    assert "version 0.1 does not describe its network (trained with stitch.kernel_size=1" in run.err
+    succeeded(run_here("evaluate.py", f"ckpt_path={path}", "anchors=digits", *OTHER, directory=tmp_path / "typed"))
+
+
+CODE = {"_target_": "torch.utils.collect_env.run", "command": "touch MADE"}
+HOSTILE = {
+    "a space": lambda c: c["description"].update(stitch=CODE),
+    "an option of a space": lambda c: c["description"]["stitch"].update(pairs=CODE),
+    "an anchor's arguments": lambda c: c["description"]["anchors"][0].update(kwargs={"norm_layer": CODE}),
+    "a reference": lambda c: c["description"]["anchors"][0].update(kwargs={"norm_layer": "${oc.env:HOME}"}),
+    "an anchor's name": lambda c: c["description"]["anchors"][0].update(name="local-dir:/tmp"),
+    "preprocessing": lambda c: c["description"].update(preprocessing=CODE),
+    "data": lambda c: c["datamodule_hyper_parameters"].update(batch_size=CODE),
+    "data by address": lambda c: (
+        c.update(ImageDataModule=c.pop("DigitsDataModule")),
+        c.update(datamodule_hyper_parameters={"root": "pipe:touch MADE #", "reader": "wds/", "batch_size": 2}),
+    ),
+    "a data set's name": lambda c: (
+        c.update(ImageDataModule=c.pop("DigitsDataModule")),
+        c.update(datamodule_hyper_parameters={"root": "x", "reader": "hfds/some/script", "batch_size": 2}),
+    ),
+}
+
+
+@pytest.mark.parametrize("place", HOSTILE)
+def test_nothing_in_a_file_is_called(changed, run_here, tmp_path, monkeypatch, place):
+    path = changed(HOSTILE[place])
+    run = run_here("evaluate.py", f"ckpt_path={path}", directory=tmp_path / "run")
+    assert run.status == 1
+    assert run.err.startswith(f"error: ckpt_path={path}: ") or "timm has no model" in run.err
+    assert "Traceback" not in run.err
+    assert not (ROOT / "MADE").exists()
+
+
+def test_data_that_are_not_known_here(changed):
+    def foreign(content):
+        del content["DigitsDataModule"]
+
+    path = changed(foreign)
+    with pytest.raises(InputError, match="does not say which data it was trained on: add data="):
+        composed(f"ckpt_path={path}")
+    assert composed(f"ckpt_path={path}", "data=digits").data.batch_size == 64
+    assert composed(f"ckpt_path={path}", "accuracy=false").stitch.kernel_size == 1
