@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from math import prod
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,8 @@ class Anchor(nn.Module):
     """
 
     layout: Layout
+    timm_name: str  # with kwargs what the model was made of, by ``create_anchor``
+    kwargs: dict[str, Any]
     # Names of submodules, dotted where they lie deeper; a name that a model lacks is skipped. Bare parameters
     # may be named too where an adapter overrides the method that would run the modules.
     stem_modules: ClassVar[tuple[str, ...]] = ("stem",)

@@ -1,15 +1,16 @@
 """From a configuration to anchors: timm names, keyword arguments, and where the weights come from."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
 
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.anchors.families import adapter_for
+from snnet_lightning.anchors.image_size import require_image_size
 from snnet_lightning.anchors.timm_model import PRETRAINED, Options, create_model, require_known
 from snnet_lightning.errors import InputError
+from snnet_lightning.plain import plain
 
 OPTIONS = Options("anchors.names", "anchors.weights", "anchors.kwargs")
 CHECKPOINT = "checkpoint"  # nothing is loaded here, since a checkpoint of the whole SN-Net follows
@@ -37,7 +38,8 @@ def create_anchors(
             itself for its pretrained weights.
 
     Raises:
-        InputError: fewer than two names, an unknown or unsupported model, or weights that do not fit.
+        InputError: fewer than two names, an unknown or unsupported model, images that it does not take, or weights that
+            do not fit.
     """
     if isinstance(names, str) or len(names) < 2:
         raise InputError(f"anchors.names={names}: an SN-Net needs at least two anchors")
@@ -63,12 +65,19 @@ def create_anchor(
 ) -> Anchor:
     """Make one anchor; arguments and errors as of ``create_anchors``."""
     require_known(timm_name, OPTIONS)
-    make = partial(create_model, timm_name, input_size, num_classes, kwargs=kwargs, options=OPTIONS)
+    input_size, kwargs = tuple(input_size), plain(kwargs)
+
+    def make(weights: str | None, new_heads: bool = False) -> Anchor:
+        model = create_model(timm_name, input_size, num_classes, weights, kwargs, OPTIONS, new_heads)
+        anchor = adapter_for(model, timm_name)(name, model, input_size)
+        anchor.timm_name, anchor.kwargs = timm_name, kwargs
+        require_image_size(anchor)
+        return anchor
+
     if weights == PRETRAINED:
         with torch.device("meta"):  # costs next to nothing, so that nothing is downloaded for a model to be refused
-            adapter_for(make(weights=None), timm_name)
-    model = make(weights=None if weights == CHECKPOINT else weights, new_heads=new_heads)
-    return adapter_for(model, timm_name)(name, model, input_size)
+            make(None)
+    return make(None if weights == CHECKPOINT else weights, new_heads)
 
 
 def short_names(timm_names: Sequence[str]) -> list[str]:
