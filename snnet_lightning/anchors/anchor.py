@@ -123,6 +123,12 @@ class Anchor(nn.Module):
     def num_classes(self) -> int:
         return self.model.num_classes
 
+    @property
+    def any_size(self) -> bool:
+        """Whether images of another size than ``input_size`` run too, as timm says of the model."""
+        fixed = self.model.pretrained_cfg.get("fixed_input_size", False)
+        return not fixed or getattr(self.model, "dynamic_img_size", False)
+
     def run(self, part: Part, x: Tensor) -> Tensor:
         """Run one part of this anchor."""
         match part:

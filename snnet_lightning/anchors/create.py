@@ -1,11 +1,10 @@
 """From its description to an anchor."""
 
-from functools import partial
-
 import torch
 
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.anchors.families import adapter_for
+from snnet_lightning.anchors.image_size import require_image_size
 from snnet_lightning.anchors.timm_model import PRETRAINED, Options, create_model, require_known
 from snnet_lightning.description import AnchorDescription
 
@@ -29,15 +28,18 @@ def create_anchor(
         new_heads: make new classifiers where those of a file are for another number of classes.
 
     Raises:
-        InputError: an unknown or unsupported model, or weights that do not fit.
+        InputError: an unknown or unsupported model, images that it does not take, or weights that do not fit.
     """
-    name = described.name
+    name, alias = described.name, described.alias
     require_known(name, OPTIONS)
-    make = partial(
-        create_model, name, input_size, num_classes, kwargs=described.kwargs, options=OPTIONS, alias=described.alias
-    )
+
+    def make(weights: str | None, new_heads: bool = False) -> Anchor:
+        model = create_model(name, input_size, num_classes, weights, described.kwargs, OPTIONS, new_heads, alias)
+        anchor = adapter_for(model, name)(described, model, input_size)
+        require_image_size(anchor)
+        return anchor
+
     if weights == PRETRAINED:
         with torch.device("meta"):  # costs next to nothing, so that nothing is downloaded for a model to be refused
-            adapter_for(make(weights=None), name)
-    model = make(weights=weights, new_heads=new_heads)
-    return adapter_for(model, name)(described, model, input_size)
+            make(None)
+    return make(weights, new_heads)

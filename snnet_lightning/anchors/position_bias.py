@@ -44,6 +44,10 @@ class EvaAnchor(VisionTransformerAnchor):
             return "patch_drop_rate drops tokens, whose rotary embeddings every block would have to know"
         return None
 
+    @property
+    def any_size(self) -> bool:
+        return super().any_size and self.model.rope is None  # a block does not know where its tokens stand
+
     def stem(self, x: Tensor) -> Tensor:
         x, _ = self.model._pos_embed(self.model.patch_embed(x))
         return self.model.norm_pre(x)

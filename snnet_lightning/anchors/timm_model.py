@@ -1,13 +1,15 @@
 """From a timm name to a model with weights, in one line of error where that cannot be."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from inspect import signature
 from typing import Any
 
 import timm
+import torch
 from torch import nn
 
 from snnet_lightning.anchors import digits  # noqa: F401  (registers the digits family with timm)
@@ -72,22 +74,21 @@ def create_model(
         alias: the anchor's name in a checkpoint of ours, beside its timm name.
 
     Raises:
-        InputError: keyword arguments that the model does not take, or weights that cannot be had or do not fit.
+        InputError: keyword arguments or an image size that the model does not take, or weights that cannot be had or do
+            not fit.
     """
     taken = sorted(OURS & kwargs.keys())
     if taken:
         raise InputError(f"{options.kwargs}.{taken[0]}: is said elsewhere; weights come from {options.weights}")
-    arguments = {**_size_argument(timm_name, input_size), **kwargs}
+    make = partial(timm.create_model, timm_name, num_classes=num_classes, in_chans=input_size[0])
+    size = _size_argument(timm_name, input_size)
     try:
-        model = timm.create_model(
-            timm_name,
-            pretrained=weights == PRETRAINED,
-            num_classes=num_classes,
-            in_chans=input_size[0],
-            **arguments,
-        )
+        model = make(pretrained=weights == PRETRAINED, **size | dict(kwargs))
     except (TypeError, AssertionError) as error:  # a keyword that the model's class does not have, or a wrong value
-        raise InputError(f"{options.kwargs} of {timm_name}: {error}") from error
+        option = f"{options.kwargs} of {timm_name}"
+        if size and _works(make, kwargs):
+            option = f"anchors.input_size=[{','.join(map(str, input_size))}]: {timm_name}"
+        raise InputError(f"{option}: {error}") from error
     except (OSError, RuntimeError) as error:
         if weights != PRETRAINED:
             raise
@@ -104,6 +105,16 @@ def create_model(
     if renewed:
         log.info("%s has a new, random head for %d classes", timm_name, num_classes)
     return model
+
+
+def _works(make: Callable[..., nn.Module], kwargs: Mapping[str, Any]) -> bool:
+    """Whether the model can be made with these keyword arguments alone."""
+    try:
+        with torch.device("meta"):
+            make(**kwargs)
+    except (TypeError, AssertionError):
+        return False
+    return True
 
 
 def _size_argument(timm_name: str, input_size: tuple[int, int, int]) -> dict[str, Any]:

@@ -16,10 +16,10 @@ class _Node:
 
 
 def forward_all(net: SNNet, x: Tensor, stitches: Iterable[Stitch]) -> Iterator[tuple[Stitch, Tensor]]:
-    """Yield (stitch, logits (N, classes)) for all ``stitches`` on images (N, C, H, W), in no fixed order.
+    """(stitch, logits (N, classes)) for all ``stitches`` on images (N, C, H, W), in no fixed order.
 
-    The routes are walked as a tree, depth first, so that no more activations live than the longest route has
-    branching points.
+    The routes are walked as a tree, depth first. Beside the logits, only those activations live that another stitch
+    goes on from, so no more than the route has branching points; the images live until the last stem has run.
     """
     root = _Node()
     for stitch in stitches:
@@ -27,11 +27,14 @@ def forward_all(net: SNNet, x: Tensor, stitches: Iterable[Stitch]) -> Iterator[t
         for part in stitch.route:
             node = node.children.setdefault(part, _Node())
         node.stitches.append(stitch)
-    yield from _walk(net, x, root)
+    return _walk(net, x, root)  # no generator itself, which would hold the images to the end
 
 
 def _walk(net: SNNet, x: Tensor, node: _Node) -> Iterator[tuple[Stitch, Tensor]]:
+    while node.children:
+        *others, (part, last) = node.children.items()
+        for other, child in others:
+            yield from _walk(net, net.run(other, x), child)
+        x, node = net.run(part, x), last  # nothing else needs what was here
     for stitch in node.stitches:
         yield stitch, x
-    for part, child in node.children.items():
-        yield from _walk(net, net.run(part, x), child)

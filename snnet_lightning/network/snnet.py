@@ -13,7 +13,7 @@ from snnet_lightning.network.checkpointed import run_checkpointed
 from snnet_lightning.network.compile_parts import compile_in_place
 from snnet_lightning.network.stitching_layer import StitchingLayer
 from snnet_lightning.stitch.registry import Space
-from snnet_lightning.stitch.route import Block, Layer, Part, Stitch, anchor_route
+from snnet_lightning.stitch.route import Block, Layer, Part, Stem, Stitch, anchor_route
 
 
 class SNNet(nn.Module):
@@ -63,13 +63,18 @@ class SNNet(nn.Module):
         self.stitching_layers = nn.ModuleDict(
             {module_key(layer): self._make_layer(pairs, low_rank) for layer, pairs in self.space.crossings.items()}
         )
+        self.any_size = all(part.any_size for part in (*self.anchors, *self.stitching_layers.values()))
         if freeze_anchors:
             self.anchors.requires_grad_(False).eval()
         if compile_parts:
             compile_in_place(self.anchors, self.stitching_layers.values())
 
     def forward(self, x: Tensor, stitch: Stitch | int | str | None = None) -> Tensor:
-        """Images (N, C, H, W) -> logits (N, classes) by ``stitch``, or by the selected one."""
+        """Images (N, C, H, W) -> logits (N, classes) by ``stitch``, or by the selected one.
+
+        Raises:
+            InputError: images of another size than the anchors', where not all anchors and stitching layers take any.
+        """
         for part in self.find(stitch).route:
             x = self.run(part, x)
         return x
@@ -112,6 +117,10 @@ class SNNet(nn.Module):
         if isinstance(part, Layer):
             return self.stitching_layers[module_key(part)](x)
         anchor = self.anchors[part.anchor]
+        if isinstance(part, Stem) and x.shape[1:] != anchor.input_size and not self.any_size:
+            raise InputError(
+                f"images of {_by(x.shape[1:])}: this network takes {_by(anchor.input_size)} (anchors.input_size)"
+            )
         if self.activation_checkpointing and isinstance(part, Block) and self.training and torch.is_grad_enabled():
             return run_checkpointed(anchor, part, x)
         return anchor.run(part, x)
@@ -145,6 +154,10 @@ class SNNet(nn.Module):
 def module_key(layer: Layer) -> str:
     """The name of a stitching layer in ``stitching_layers`` (module names hold no dots)."""
     return "_".join(map(str, layer.key))
+
+
+def _by(size: Sequence[int]) -> str:
+    return "x".join(map(str, size))
 
 
 def _where(part: Part) -> str:

@@ -16,6 +16,7 @@ class StitchingLayer(nn.Module):
 
     On feature maps this is the 1x1 convolution of SN-Net (section 3.1). Where the target has fewer class tokens than
     the source, the last ones are dropped; where it has more, each new one is the map of the mean of all other tokens.
+    Activations of another image size keep their own height and width; tokens become a map of the target's.
 
     Args:
         source: activations of the front anchor.
@@ -39,9 +40,16 @@ class StitchingLayer(nn.Module):
         if self.source.layout == self.target.layout == "NCHW" and type(self.transform) is nn.Linear:
             return F.conv2d(x, self.transform.weight[:, :, None, None], self.transform.bias)
         y = self.transform(self.align(x))
-        if self.target.layout == "NCHW":
-            return y.unflatten(1, self.target.spatial).permute(0, 3, 1, 2).contiguous()
-        return y.unflatten(1, self.target.spatial)
+        if self.target.layout == "NLC":
+            return y
+        grid = {"NCHW": x.shape[2:], "NHWC": x.shape[1:3], "NLC": self.target.spatial}[self.source.layout]
+        y = y.unflatten(1, grid)
+        return y.permute(0, 3, 1, 2).contiguous() if self.target.layout == "NCHW" else y
+
+    @property
+    def any_size(self) -> bool:
+        """Whether activations of another image size are mapped too: tokens alone do not say how high a map is."""
+        return self.source.layout != "NLC" or self.target.layout == "NLC"
 
     def folded(self) -> "StitchingLayer":
         """This layer with a low-rank term folded in, as it is exported."""

@@ -1,4 +1,4 @@
-"""Train the digits family from scratch: ``python -m snnet_lightning.anchors.train_digits [directory]``.
+"""Train the digits family from scratch: ``python -m snnet_lightning.train_digits [directory]``.
 
 Writes one safetensors file an anchor, by default over the ones in the package. Takes about five minutes.
 """
@@ -25,9 +25,10 @@ SEED = 0
 
 
 def accuracy(model: nn.Module) -> float:
-    """Top-1 on the test half, in percent."""
+    """Top-1 on the test images, in percent."""
     test = DigitsDataset(train=False)
-    images, classes = (torch.stack(column) for column in zip(*test, strict=True))
+    draws = [Draw(index) for index in range(len(test))]
+    images, classes = (torch.stack(column) for column in zip(*test.__getitems__(draws), strict=True))
     model.eval()
     with torch.no_grad():
         return (model(images).argmax(1) == classes).float().mean().item() * 100
@@ -75,16 +76,16 @@ def train(name: str, epochs: int = EPOCHS) -> nn.Module:
     return model
 
 
-def main(directory: Path) -> None:
+def main(directory: Path, epochs: int = EPOCHS) -> None:
     torch.set_num_threads(1)  # with more, sums are taken in another order, and training ends elsewhere
     directory.mkdir(parents=True, exist_ok=True)
     for name in digits.WIDTHS:
-        model = train(name)
+        model = train(name, epochs)
         top1 = accuracy(model)
         state = {key: value.contiguous() for key, value in model.state_dict().items()}
         path = directory / f"{name}.safetensors"
         with written_atomically(path) as unfinished:
-            save_file(state, unfinished, metadata={"acc1": f"{top1:.2f}", "epochs": str(EPOCHS), "seed": str(SEED)})
+            save_file(state, unfinished, metadata={"acc1": f"{top1:.2f}", "epochs": str(epochs), "seed": str(SEED)})
         print(f"{name}: {sum(p.numel() for p in model.parameters())} parameters, test top-1 {top1:.2f} %, {path}")
 
 
