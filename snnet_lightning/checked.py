@@ -16,8 +16,9 @@ CONFIG = ConfigDict(arbitrary_types_allowed=True, coerce_numbers_to_str=True, al
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
+NO_NUMBER = PydanticCustomError("no_number", "no number")  # a truth value, which Python takes for one
 
-@cache
+
 def checked(target: Callable[..., Made]) -> Callable[..., Made]:
     """``target``, whose arguments are first checked against their annotations, and converted where nothing is lost.
 
@@ -26,35 +27,77 @@ def checked(target: Callable[..., Made]) -> Callable[..., Made]:
     Raises (when called):
         ValidationError: an argument is of a wrong type or out of range, unknown or missing; ``explain`` tells people.
     """
-    try:
-        signature = inspect.signature(target, eval_str=True)
-    except (NameError, TypeError, ValueError):
-        return target
-    numeric = {name for name, p in signature.parameters.items() if _wants_number(p.annotation)}
+    check = _check_of(target)
 
     def call(*arguments: Any, **options: Any) -> Made:
+        arguments, options = check(*arguments, **options)
         return target(*arguments, **options)
 
-    call.__name__, call.__qualname__, call.__module__ = target.__name__, target.__qualname__, target.__module__
-    call.__signature__ = signature
-    call.__annotations__ = {
-        name: p.annotation for name, p in signature.parameters.items() if p.annotation is not p.empty
-    }
-    try:
-        validated = validate_call(config=CONFIG)(call)
-    except NameError:  # a type that is only imported for type checkers
-        return target
+    return call
 
-    def checked_call(*arguments: Any, **options: Any) -> Made:
+
+class Unmade:
+    """Stands for what a node would make, or for a value that has not been said, while arguments are only checked."""
+
+
+def only_checked(target: Callable[..., Any]) -> Callable[..., Unmade]:
+    """As ``checked``, but ``target`` is not called; arguments that are ``Unmade`` pass."""
+    check = _check_of(target)
+
+    def call(*arguments: Any, **options: Any) -> Unmade:
+        try:
+            check(*arguments, **options)
+        except ValidationError as error:
+            wrong = [e for e in error.errors() if not _is_unmade(e["input"])]
+            if wrong:
+                raise ValidationError.from_exception_data(error.title, list(map(_again, wrong))) from error
+        return Unmade()
+
+    return call
+
+
+def _is_unmade(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return any(map(_is_unmade, value)) if isinstance(value, list | tuple) else isinstance(value, Unmade)
+
+
+def _again(error: ErrorDetails) -> InitErrorDetails:
+    details = {key: error[key] for key in ("type", "loc", "input", "ctx") if key in error}
+    if error["type"] == NO_NUMBER.type:
+        details["type"] = NO_NUMBER
+    return InitErrorDetails(**details)
+
+
+@cache
+def _check_of(target: Callable[..., Any]) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
+    """What turns the arguments of ``target`` into checked and converted ones."""
+
+    def as_they_are(*arguments: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return arguments, options
+
+    def validated(*arguments: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return arguments, options
+
+    try:
+        signature = inspect.signature(target, eval_str=True)
+        parameters = signature.parameters
+        validated.__name__ = validated.__qualname__ = getattr(target, "__name__", type(target).__name__)
+        validated.__signature__ = signature
+        validated.__annotations__ = {n: p.annotation for n, p in parameters.items() if p.annotation is not p.empty}
+        validate = validate_call(config=CONFIG)(validated)
+    except (NameError, TypeError, ValueError):  # no signature, or a type that is only imported for type checkers
+        return as_they_are
+    numeric = {name for name, p in parameters.items() if _wants_number(p.annotation)}
+
+    def check(*arguments: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         truths = [name for name in numeric if isinstance(options.get(name), bool)]
         if truths:
-            kind = PydanticCustomError("no_number", "no number")
-            details = [InitErrorDetails(type=kind, loc=(name,), input=options[name]) for name in truths]
-            raise ValidationError.from_exception_data(target.__name__, details)
-        return validated(*arguments, **options)
+            details = [InitErrorDetails(type=NO_NUMBER, loc=(name,), input=options[name]) for name in truths]
+            raise ValidationError.from_exception_data(validated.__name__, details)
+        return validate(*arguments, **options)
 
-    checked_call.__wrapped__ = target
-    return checked_call
+    return check
 
 
 def _wants_number(annotation: Any) -> bool:

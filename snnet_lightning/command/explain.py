@@ -60,6 +60,9 @@ def _explain_instantiation(error: InstantiationException, cfg: DictConfig | None
         return f"{full}{shown}: {right}"
     if text.startswith("Error in call to target"):  # whatever it was, it was not the input
         return None
+    if text.startswith("Error locating target '"):
+        lost = isinstance(_causes(error)[-1], ModuleNotFoundError | AttributeError)  # else what was found is broken
+        return f"{node.strip()}._target_={text.split(chr(39))[1]}: there is no such class or function" if lost else None
     return _in_one_line(error)
 
 

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.command.explain import explain
+from snnet_lightning.command.instantiate import check
 from snnet_lightning.command.run import stop, wants_traceback
 from snnet_lightning.first_process import is_first_process
 from snnet_lightning.logger.closing import closing_runs
@@ -37,6 +38,7 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
         try:
             OmegaConf.resolve(cfg)
             OmegaConf.set_readonly(cfg, True)
+            check(cfg)
             if is_first_process():
                 with written_atomically(directory / "config.yaml") as unfinished:
                     OmegaConf.save(cfg, unfinished)

@@ -17,7 +17,7 @@ def typed_key(cfg: DictConfig, key: str) -> str:
         if isinstance(node, ListConfig) and word.isdigit() and int(word) < len(node):
             node = node._get_node(int(word))
         elif isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
-            node = node._get_node(word)
+            node = node._get_node(word, validate_access=False)
         else:
             return key
         if node is None:

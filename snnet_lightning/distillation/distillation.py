@@ -4,11 +4,12 @@ from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
+from pydantic import PositiveFloat
 from torch import Tensor
 
 from snnet_lightning.anchors.timm_model import PRETRAINED, require_known
+from snnet_lightning.checked import Share
 from snnet_lightning.distillation.teacher import ANCHOR, OPTIONS, AnchorTeacher, ExternalTeacher
-from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch.route import Stitch
 
@@ -22,12 +23,10 @@ class Distillation(ABC):
         alpha: share of the teacher in the loss, 0 to 1.
 
     Raises:
-        InputError: timm has no such model, or another alpha.
+        InputError: timm has no such model.
     """
 
-    def __init__(self, teacher: str, weights: str = PRETRAINED, alpha: float = 0.5):
-        if not 0 <= alpha <= 1:
-            raise InputError(f"distillation.alpha={alpha}: must be 0 to 1")
+    def __init__(self, teacher: str, weights: str = PRETRAINED, alpha: Share = 0.5):
         if teacher != ANCHOR:
             require_known(teacher, OPTIONS)
         self.name, self.weights, self.alpha = teacher, weights, alpha
@@ -68,15 +67,10 @@ class SoftDistillation(Distillation):
 
     Args:
         temperature: divides both logits; above 0.
-
-    Raises:
-        InputError: another temperature.
     """
 
-    def __init__(self, teacher: str, weights: str = PRETRAINED, alpha: float = 0.5, temperature: float = 1.0):
+    def __init__(self, teacher: str, weights: str = PRETRAINED, alpha: Share = 0.5, temperature: PositiveFloat = 1.0):
         super().__init__(teacher, weights, alpha)
-        if not 0 < temperature < float("inf"):
-            raise InputError(f"distillation.temperature={temperature}: must be above 0")
         self.temperature = temperature
 
     def divergence(self, logits: Tensor, wanted: Tensor) -> Tensor:

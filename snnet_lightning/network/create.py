@@ -15,7 +15,7 @@ from snnet_lightning.stitch import Space
 def describe(
     anchors: AnchorFamily,
     space: Space,
-    low_rank: PositiveInt | None = None,
+    low_rank: int | None = None,
     preprocessing: Preprocessing | None = None,
     class_names: Sequence[str] | None = None,
 ) -> Description:

@@ -6,22 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from snnet_lightning.errors import InputError
-
 
 class LowRankLinear(nn.Linear):
     """y = W x + b + (1/r) B A x with W frozen; b, A (r, in) and B (out, r) are trained.
 
     The term is never merged into W in place, so that training, evaluation, saving and loading can follow one another in
     any order; ``folded`` gives the one matrix for export.
-
-    Raises:
-        InputError: a rank below 1.
     """
 
     def __init__(self, in_features: int, out_features: int, rank: int):
-        if rank < 1:
-            raise InputError(f"net.low_rank={rank}: must be at least 1, or null for plain stitching layers")
         super().__init__(in_features, out_features)
         self.weight.requires_grad_(False)
         self.lora_A = nn.Parameter(torch.empty(rank, in_features))

@@ -1,10 +1,10 @@
 """Optimiser with warm-up and cosine decay per step, both timm's."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from timm.optim import create_optimizer_v2
 from timm.scheduler import CosineLRScheduler
 from torch.optim import Optimizer
@@ -15,7 +15,7 @@ from snnet_lightning.optim.groups import parameter_groups
 
 log = logging.getLogger(__name__)
 
-RATES = ("lr", "warmup_lr", "min_lr")
+Rate = Literal["lr", "warmup_lr", "min_lr"]
 
 
 @dataclass(frozen=True)
@@ -36,36 +36,25 @@ class OptimizerRecipe:
         agc_clip_factor: gradients are clipped adaptively at this factor; see ``clip_adaptively``. None: they are not.
         opt_kwargs: further keyword arguments of the optimiser (``betas``, ``momentum``, ...).
 
-    Raises:
-        InputError: an option that cannot be.
     """
 
     opt: str
-    lr: float
-    weight_decay: float = 0.05
-    anchor_lr_scale: float = 1.0
-    stitch_lr_scale: float = 1.0
-    warmup_epochs: float = 5
-    warmup_lr: float = 1e-7
-    min_lr: float = 1e-6
-    lr_base_batch: int | None = None
-    scaled_rates: Sequence[str] = ("lr",)
-    agc_clip_factor: float | None = None
+    lr: NonNegativeFloat
+    weight_decay: NonNegativeFloat = 0.05
+    anchor_lr_scale: NonNegativeFloat = 1.0
+    stitch_lr_scale: NonNegativeFloat = 1.0
+    warmup_epochs: NonNegativeFloat = 5
+    warmup_lr: NonNegativeFloat = 1e-7
+    min_lr: NonNegativeFloat = 1e-6
+    lr_base_batch: PositiveInt | None = None
+    scaled_rates: tuple[Rate, ...] = ("lr",)
+    agc_clip_factor: PositiveFloat | None = None
     opt_kwargs: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self):
-        unknown = [name for name in self.scaled_rates if name not in RATES]
-        if isinstance(self.scaled_rates, str) or unknown:
-            raise InputError(f"optim.scaled_rates={self.scaled_rates}: must be a list of some of {', '.join(RATES)}")
-        if self.lr_base_batch is not None and self.lr_base_batch < 1:
-            raise InputError(f"optim.lr_base_batch={self.lr_base_batch}: must be at least 1 image, or null")
-        if self.agc_clip_factor is not None and self.agc_clip_factor <= 0:
-            raise InputError(f"optim.agc_clip_factor={self.agc_clip_factor}: must be above 0, or null")
 
     def rates(self, global_batch: int) -> dict[str, float]:
         """lr, warmup_lr and min_lr of a run of ``global_batch`` images per optimiser step."""
         factor = 1 if self.lr_base_batch is None else global_batch / self.lr_base_batch
-        return {name: getattr(self, name) * (factor if name in self.scaled_rates else 1) for name in RATES}
+        return {name: getattr(self, name) * (factor if name in self.scaled_rates else 1) for name in get_args(Rate)}
 
     def build(
         self, net: SNNet, total_steps: int, steps_per_epoch: int, global_batch: int

@@ -4,7 +4,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from snnet_lightning.errors import InputError
+from pydantic import NonNegativeFloat
+
+from snnet_lightning.checked import Seed
 from snnet_lightning.sampler.sampler import Sampler, generator_of
 from snnet_lightning.stitch.route import Stitch
 
@@ -31,12 +33,6 @@ def tell_groups(flops: Mapping[Stitch, int], gap: float) -> None:
         log.info("%d stitches in %d groups of FLOPs, of sizes %s", len(flops), len(sizes), sizes)
 
 
-def require_gap(gap: float) -> None:
-    """Refuse what is no gap between FLOPs."""
-    if not isinstance(gap, int | float) or not gap >= 0:
-        raise InputError(f"sampler.gap={gap}: must be FLOPs, 0 or more")
-
-
 @dataclass(frozen=True)
 class FlopsGroupedSampler(Sampler):
     """Draws one group of stitches of about equal FLOPs a step, uniformly, and one stitch of it, uniformly.
@@ -45,17 +41,11 @@ class FlopsGroupedSampler(Sampler):
         seed: seed of the run.
         gap: FLOPs between the cheapest and the dearest stitch that a group may hold, 1e9 as published.
         per_rank: whether every process draws its own stitch, as published, or all draw the same.
-
-    Raises:
-        InputError: a gap below 0.
     """
 
-    seed: int
-    gap: float = 1e9
+    seed: Seed
+    gap: NonNegativeFloat = 1e9
     per_rank: bool = True
-
-    def __post_init__(self):
-        require_gap(self.gap)
 
     def start(self, flops: Mapping[Stitch, int]) -> None:
         tell_groups(flops, self.gap)

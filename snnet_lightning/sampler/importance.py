@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from torch import nn
 
-from snnet_lightning.errors import InputError
-from snnet_lightning.sampler.flops_grouped import flops_groups, require_gap, tell_groups
+from snnet_lightning.checked import Seed
+from snnet_lightning.sampler.flops_grouped import flops_groups, tell_groups
 from snnet_lightning.sampler.sampler import Sampler, generator_of
 from snnet_lightning.stitch.route import Stitch
 
@@ -27,21 +28,16 @@ class ImportanceSampler(Sampler):
         warmup_draws: uniform draws first, so many for every stitch on average.
         decay: share of the earlier average that stays at each observation, 0 to 1 (without 1).
         temperature: divides the standardised importance; the higher, the closer to uniform; above 0.
-
-    Raises:
-        InputError: one of them is out of range.
     """
 
     def __init__(
-        self, seed: int, gap: float = 1e9, warmup_draws: int = 5, decay: float = 0.9, temperature: float = 1.0
+        self,
+        seed: Seed,
+        gap: NonNegativeFloat = 1e9,
+        warmup_draws: NonNegativeInt = 5,
+        decay: Annotated[float, Field(ge=0, lt=1)] = 0.9,
+        temperature: PositiveFloat = 1.0,
     ):
-        require_gap(gap)
-        if warmup_draws < 0:
-            raise InputError(f"sampler.warmup_draws={warmup_draws}: must be 0 or more")
-        if not 0 <= decay < 1:
-            raise InputError(f"sampler.decay={decay}: must be at least 0 and below 1")
-        if not 0 < temperature < math.inf:
-            raise InputError(f"sampler.temperature={temperature}: must be above 0")
         self.seed, self.gap, self.warmup_draws = seed, gap, warmup_draws
         self.decay, self.temperature = decay, temperature
         self.steps = 0  # optimiser steps observed

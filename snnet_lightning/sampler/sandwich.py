@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic import NonNegativeInt
+
+from snnet_lightning.checked import Seed
 from snnet_lightning.errors import InputError
 from snnet_lightning.sampler.sampler import Sampler, generator_of
 from snnet_lightning.stitch.route import Stitch
@@ -18,18 +21,11 @@ class SandwichSampler(Sampler):
         seed: seed of the run.
         random_stitches: how many of the others.
         per_rank: whether every process draws its own others, or all draw the same.
-
-    Raises:
-        InputError: fewer than 0 others.
     """
 
-    seed: int
-    random_stitches: int = 1
+    seed: Seed
+    random_stitches: NonNegativeInt = 1
     per_rank: bool = True
-
-    def __post_init__(self):
-        if not isinstance(self.random_stitches, int) or self.random_stitches < 0:
-            raise InputError(f"sampler.random_stitches={self.random_stitches}: must be a whole number, 0 or more")
 
     def draw(self, flops: Mapping[Stitch, int], step: int, rank: int = 0) -> tuple[Stitch, ...]:
         """As for all samplers.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from snnet_lightning.checked import Seed
 from snnet_lightning.sampler.sampler import Sampler, generator_of
 from snnet_lightning.stitch.route import Stitch
 
@@ -16,7 +17,7 @@ class UniformSampler(Sampler):
         per_rank: whether every process draws its own stitch, as published, or all draw the same.
     """
 
-    seed: int
+    seed: Seed
     per_rank: bool = True
 
     def draw(self, flops: Mapping[Stitch, int], step: int, rank: int = 0) -> tuple[Stitch, ...]:

@@ -86,7 +86,19 @@ def command_of(module: str, hydra: HydraConf) -> list[str]:
     if "sweep" in hydra.callbacks:
         ours.append(f"hydra.callbacks.sweep.name={_quoted(os.path.basename(sweep))}")
     typed = [*_as_typed(hydra.overrides.task), *_as_typed(hydra.overrides.hydra)]
-    return [sys.executable, "-m", module, *options, *typed, *ours]  # of two values for one key Hydra takes the later
+    return [
+        sys.executable,
+        *_program(module),
+        *options,
+        *typed,
+        *ours,
+    ]  # of two values for one key Hydra takes the later
+
+
+def _program(module: str) -> list[str]:
+    """What runs a command: the script of a clone, which need not be installed, or an installed package's module."""
+    script = Path(__file__).parents[2] / f"{module.rpartition('.')[2]}.py"
+    return [str(script)] if script.is_file() else ["-m", module]
 
 
 def wait_for(command: list[str], directory: str) -> int:
