@@ -167,10 +167,11 @@ def _wanted(error: ErrorDetails) -> str | None:
     bounds: Mapping[str, str] = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
     for bound, words in bounds.items():
         if bound in context:
-            return words.format(context[bound])
+            limit = context[bound]
+            return words.format(int(limit) if limit == int(limit) else limit)
     if kind in ("too_short", "too_long"):
         length = context.get("min_length", context.get("max_length"))
         return f"a list of {'at least' if kind == 'too_short' else 'at most'} {length}"
-    if kind in ("is_instance_of", "is_subclass_of", "callable_type"):
-        return None if context.get("class") is None else f"a {context['class']}"
+    if kind in ("is_instance_of", "dataclass_type"):
+        return f"a {context.get('class') or context['class_name']}"
     return _KINDS.get(kind.split("_")[0])

@@ -87,8 +87,3 @@ def test_modes_saving_and_loading_in_any_order_change_nothing(tmp_path):
         if step in ("eval", "train"):
             getattr(layer, step)()
         assert torch.equal(layer(x), expected)
-
-
-def test_a_rank_below_one_is_refused():
-    with pytest.raises(InputError, match="low_rank=0"):
-        LowRankLinear(4, 4, 0)

@@ -107,20 +107,6 @@ def test_the_rule_is_logged(digits_net, caplog, options, batch, says):
     assert caplog.messages == [says]
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"scaled_rates": ["lr", "lrr"]}, r"optim.scaled_rates=\['lr', 'lrr'\]: .*lr, warmup_lr, min_lr"),
-        ({"scaled_rates": "lr"}, "optim.scaled_rates=lr: must be a list"),
-        ({"lr_base_batch": 0}, "optim.lr_base_batch=0: must be at least 1"),
-        ({"agc_clip_factor": 0}, "optim.agc_clip_factor=0: must be above 0"),
-    ],
-)
-def test_wrong_options_are_refused(options, says):
-    with pytest.raises(InputError, match=says):
-        OptimizerRecipe("adamw", LR, **options)
-
-
 @pytest.mark.parametrize("choice", sorted(path.stem for path in CONF.glob("*.yaml")))
 def test_every_configuration_has_the_same_keys_and_builds(digits_net, choice):
     cfg, reference = (OmegaConf.load(CONF / f"{name}.yaml") for name in (choice, "adamw"))

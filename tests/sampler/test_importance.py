@@ -9,7 +9,6 @@ import torch
 from scipy.stats import chisquare
 from torch import nn
 
-from snnet_lightning.errors import InputError
 from snnet_lightning.sampler import ImportanceSampler
 from snnet_lightning.sampler.importance import mean_importance
 from snnet_lightning.stitch import PairedSpace
@@ -109,19 +108,3 @@ def test_goes_on_from_its_state():
         for step in range(start, 60):
             assert resumed.draw(FLOPS, step) == drawn[step]
             resumed.observe(drawn[step], gives(float(step % 7 + drawn[step][0].id)))
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"gap": -1}, "sampler.gap=-1: must be FLOPs, 0 or more"),
-        ({"warmup_draws": -1}, "sampler.warmup_draws=-1: must be 0 or more"),
-        ({"decay": 1}, "sampler.decay=1: must be at least 0 and below 1"),
-        ({"decay": -0.1}, "sampler.decay=-0.1: must be at least 0 and below 1"),
-        ({"temperature": 0}, "sampler.temperature=0: must be above 0"),
-        ({"temperature": math.nan}, "sampler.temperature=nan: must be above 0"),
-    ],
-)
-def test_wrong_options_are_refused(options, says):
-    with pytest.raises(InputError, match=says):
-        ImportanceSampler(1, **options)

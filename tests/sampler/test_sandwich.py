@@ -42,17 +42,9 @@ def test_without_random_stitches_the_extremes_are_left():
     assert [stitch.name for stitch in SandwichSampler(1, 0).draw(FLOPS, 5)] == ["large", "small"]
 
 
-@pytest.mark.parametrize(
-    ("count", "says"),
-    [
-        (-1, "sampler.random_stitches=-1: must be a whole number, 0 or more"),
-        (1.5, "sampler.random_stitches=1.5: must be a whole number, 0 or more"),
-        (10, "random_stitches=10: there are 9 to draw from"),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(count, says):
-    with pytest.raises(InputError, match=says):
-        SandwichSampler(1, count).draw(FLOPS, 0)
+def test_more_than_there_are_cannot_be_drawn():
+    with pytest.raises(InputError, match="random_stitches=10: there are 9 to draw from"):
+        SandwichSampler(1, 10).draw(FLOPS, 0)
 
 
 def test_frozen_anchors_are_refused():

@@ -64,12 +64,6 @@ def test_unfit_depths_are_refused(depths):
         PairedSpace()(["a", "b"], depths)
 
 
-@pytest.mark.parametrize("option", ["kernel_size", "stride"])
-def test_a_window_has_a_size_and_a_step(option):
-    with pytest.raises(InputError, match=f"stitch.{option}=0"):
-        PairedSpace(**{option: 0})
-
-
 @pytest.mark.parametrize(("key", "says"), [(71, "ids run from 0 to 70"), (-1, "ids run"), ("x", "name reads like")])
 def test_an_unknown_stitch_is_refused(key, says):
     with pytest.raises(InputError, match=says):
