@@ -8,27 +8,45 @@ from timm.data import resolve_data_config
 
 from snnet_lightning.errors import InputError
 
-KEYS = ("mean", "std", "interpolation", "crop_pct")
+OF_CHANNELS = ("mean", "std")
+KEYS = (*OF_CHANNELS, "interpolation", "crop_pct")
 
 
-def preprocessing(anchors: Sequence[str], said: dict[str, Any]) -> dict[str, Any]:
+def preprocessing(anchors: Sequence[str], said: dict[str, Any], channels: int = 3) -> dict[str, Any]:
     """Mean, std, interpolation and crop share that all anchors agree on; what was ``said`` comes first.
 
+    Mean and std are lists of one value a channel. Where the anchors' configurations are for another number of channels,
+    each gets the average of their values, as in timm's own loaders; one value that was said holds for every channel.
+
     Raises:
-        InputError: anchors disagree on something that was not said.
+        InputError: anchors disagree on something that was not said, or it was said for another number of channels.
     """
     wanted = {name: resolve_data_config(pretrained_cfg=_pretrained_cfg(name)) for name in anchors}
     found = {}
     for key in KEYS:
         if said.get(key) is not None:
-            found[key] = said[key]
+            found[key] = _said(key, said[key], channels) if key in OF_CHANNELS else said[key]
             continue
         values = {name: config[key] for name, config in wanted.items()}
-        if len(set(values.values())) > 1:
+        if key in OF_CHANNELS:
+            values = {name: _adapted(value, channels) for name, value in values.items()}
+        if any(value != values[anchors[0]] for value in values.values()):
             listed = ", ".join(f"{name} wants {value}" for name, value in values.items())
             raise InputError(f"data.{key} must be said, since the anchors disagree: {listed}")
-        found[key] = next(iter(values.values()))
+        found[key] = values[anchors[0]]
     return found
+
+
+def _said(key: str, values: Sequence[float], channels: int) -> list[float]:
+    if len(values) not in (1, channels):
+        raise InputError(
+            f"data.{key}={list(values)}: must be one value, or {channels}, the channels of anchors.input_size"
+        )
+    return list(values) * (channels // len(values))
+
+
+def _adapted(values: Sequence[float], channels: int) -> list[float]:
+    return list(values) if len(values) == channels else [sum(values) / len(values)] * channels
 
 
 def _pretrained_cfg(name: str) -> dict[str, Any]:

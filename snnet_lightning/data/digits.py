@@ -10,37 +10,38 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from snnet_lightning.anchors.digits import MEAN, STD
+from snnet_lightning.data.anchor_preprocessing import preprocessing
 from snnet_lightning.data.order import PADDING, Draw
 from snnet_lightning.data.reproducible import ReproducibleDataModule
 from snnet_lightning.evaluation.metrics import NOT_COUNTED
+from snnet_lightning.plain import plain
 
+CLASS_NAMES = tuple("0123456789")
 TEST_SHARE = 0.3
 SPLIT_SEED = 0  # the split is part of the data set: it never changes with the seed of a run
 
 
 class DigitsDataset(Dataset):
-    """One half of the fixed stratified split: 1257 images to train on, 540 to test on.
+    """One part of the fixed stratified split: 1257 images to train on, or 540 to test on.
 
     Items are (image, class), the image of shape ``input_size``, normalised.
 
     Args:
-        train: which half.
+        train: which part.
         input_size: (channels, height, width); other than (1, 8, 8), images are resized and channels repeated.
     """
 
-    num_classes = 10
-
     def __init__(self, train: bool, input_size: tuple[int, int, int] = (1, 8, 8)):
         images, classes = load_digits(return_X_y=True)
-        halves = train_test_split(
+        parts = train_test_split(
             images.reshape(-1, 1, 8, 8) / 16,
             classes,
             test_size=TEST_SHARE,
             stratify=classes,
             random_state=SPLIT_SEED,
         )
-        self.images = torch.tensor(halves[0 if train else 1], dtype=torch.float32)
-        self.classes = torch.tensor(halves[2 if train else 3])
+        self.images = torch.tensor(parts[0 if train else 1], dtype=torch.float32)
+        self.classes = torch.tensor(parts[2 if train else 3])
         self.input_size = tuple(input_size)
 
     def __len__(self) -> int:
@@ -66,7 +67,7 @@ class DigitsDataset(Dataset):
 
 
 class DigitsDataModule(ReproducibleDataModule):
-    """Serves the digits; validation and test are the same half, as is the custom with ImageNet.
+    """Serves the digits; validation and test are the same images, as is the custom with ImageNet.
 
     Args:
         input_size: (channels, height, width) that the anchors take.
@@ -75,10 +76,11 @@ class DigitsDataModule(ReproducibleDataModule):
         seed: seed of the order.
 
     Raises:
-        InputError: a batch larger than the training half.
+        InputError: a batch larger than the training set.
     """
 
-    num_classes = DigitsDataset.num_classes
+    num_classes = 10
+    class_names = CLASS_NAMES
 
     def __init__(
         self,
@@ -88,7 +90,10 @@ class DigitsDataModule(ReproducibleDataModule):
         seed: int = 0,
     ):
         super().__init__(batch_size, num_workers, seed)
+        input_size = plain(input_size)
+        self.save_hyperparameters(logger=False)  # into checkpoints, as plain data
         self.input_size = tuple(input_size)
+        self.preprocessing = preprocessing(["digits_base"], {}, input_size[0])
 
     def setup(self, stage: str | None = None) -> None:
         self.train_set = DigitsDataset(True, self.input_size)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -11,33 +12,39 @@ from timm.data.random_erasing import RandomErasing
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from snnet_lightning.data.anchor_preprocessing import preprocessing
+from snnet_lightning.data.alpha_apart import AlphaApart
+from snnet_lightning.data.anchor_preprocessing import OF_CHANNELS, preprocessing
+from snnet_lightning.data.class_map import read_class_map
 from snnet_lightning.data.image_files import check_class_folders, check_shards, split_path
 from snnet_lightning.data.images import MOST_RETRIES, Batch, SeededImages, collate
 from snnet_lightning.data.reproducible import ReproducibleDataModule
 from snnet_lightning.data.streams import EvaluationStream, StreamLoader, TrainingStream
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.metrics import NOT_COUNTED
+from snnet_lightning.plain import plain
 from snnet_lightning.seeding import seed_generators
 
 log = logging.getLogger(__name__)
 
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # as which image files are read, by channels
 READERS = ("wds/", "hfds/", "hfids/", "tfds/")  # timm takes any other name for that of a folder
 
 
 class ImageDataModule(ReproducibleDataModule):
     """Serves class folders, tar files, or what else a timm reader reads.
 
+    Its classes and its preprocessing are known as soon as it is made; the files are walked once, on the first need.
+
     Args:
         root: folder with ``train/`` and ``val/`` (or ``train.tar`` and ``val.tar``), or what the reader wants.
-        input_size: (channels, height, width) that the anchors take.
+        input_size: (channels, height, width) that the anchors take; 1 channel is grey, 3 are RGB, 4 RGBA.
         anchors: timm names of the anchors, whose data configurations fill what is None below.
         batch_size: images a training step (of one process).
         num_workers: worker processes of each loader; None: by the number of cores.
         seed: seed of order and augmentation.
         reader: "" for folders and tar files, else as ``timm.data.create_dataset`` names it (``wds/``, ``hfds/name``).
         train_split, val_split: names of the splits, for ``wds/`` patterns of shards.
-        class_map: timm's file of class names and indices; None: class folders in order.
+        class_map: text file with the name of one class a line, in order; None: class folders in order.
         num_classes: number of classes, where the reader cannot tell.
         mean, std, interpolation, crop_pct: preprocessing; None: as the anchors agree.
         augmentation: keyword arguments of timm's ``create_transform`` for training.
@@ -75,14 +82,20 @@ class ImageDataModule(ReproducibleDataModule):
         unreadable: Literal["skip", "refuse"] = "skip",
     ):
         super().__init__(batch_size, num_workers, seed, repeats)
+        input_size, anchors, mean, std = plain(input_size), plain(anchors), plain(mean), plain(std)
+        augmentation, erasing, mixup = plain(augmentation), plain(erasing), plain(mixup)
+        self.save_hyperparameters(logger=False)  # into checkpoints, as plain data
         if unreadable not in ("skip", "refuse"):
             raise InputError(f"data.unreadable={unreadable}: must be skip or refuse")
         if mixup and batch_size % 2:
             raise InputError(f"data.batch_size={batch_size}: must be even, since mixup pairs the images of a batch")
-        self.root, self.reader, self.splits, self.class_map = root, reader, (train_split, val_split), class_map
+        if input_size[0] not in MODES:
+            raise InputError(f"anchors.input_size={input_size}: images have 1, 3 or 4 channels, not {input_size[0]}")
+        self.root, self.reader, self.splits = root, reader, (train_split, val_split)
+        self.class_map = read_class_map(class_map, root) if class_map else None
         self.input_size = tuple(input_size)
         said = {"mean": mean, "std": std, "interpolation": interpolation, "crop_pct": crop_pct}
-        self.preprocessing = preprocessing(anchors, said)
+        self.preprocessing = preprocessing(anchors, said, input_size[0])
         self.augmentation, self.erasing, self.mixup = augmentation or {}, erasing, mixup
         for key, make in {"erasing": RandomErasing, "mixup": Mixup}.items():
             _checked(key, make, **getattr(self, key) or {})
@@ -93,15 +106,46 @@ class ImageDataModule(ReproducibleDataModule):
     def identity(self) -> tuple[Any, ...]:
         return *super().identity, self.root, self.reader, self.splits[1], self.class_map, self.preprocessing
 
-    def setup(self, stage: str | None = None) -> None:
-        rank, world = self.share
+    @property
+    def num_classes(self) -> int:
+        if self._classes:
+            return max(self._classes.values()) + 1
+        if self.said_classes is None:
+            raise InputError(f"data.num_classes must be said: data.reader={self.reader} cannot tell the classes")
+        return self.said_classes
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes by index; None where the reader does not know them."""
+        return tuple(sorted(self._classes, key=self._classes.get)) if self._classes else None
+
+    @cached_property
+    def _classes(self) -> dict[str, int] | None:
+        """Names and indices of the classes, where both splits' readers know them."""
+        train, test = (_class_indices(images.reader) for images in self._images)
+        if train and test and train != test:
+            differ = sorted(set(train) ^ set(test))
+            raise InputError(f"data.root={self.root}: the classes of the splits differ: {', '.join(differ[:4])}")
+        return train and test
+
+    @cached_property
+    def _images(self) -> tuple[Dataset, Dataset]:
+        """timm's data sets to train and to test on; their files are walked here."""
         if not self.reader and not self.class_map:
             check_class_folders(*(split_path(self.root, split) for split in self.splits))
-        train, test = (
-            self._dataset(split, training) for split, training in zip(self.splits, (True, False), strict=True)
-        )
-        self.num_classes = self._count_classes(train, test)
+        return self._datasets()
+
+    def _datasets(self) -> tuple[Dataset, Dataset]:
+        train, test = self.splits
+        return self._dataset(train, training=True), self._dataset(test, training=False)
+
+    def setup(self, stage: str | None = None) -> None:
+        rank, world = self.share
+        _ = self.num_classes  # they are told now, if they cannot be
+        train, test = self._images
         if isinstance(train, IterableDataset):
+            # Made anew, for timm's readers of streams share them among the processes that they find when made.
+            train, test = self._datasets()
             self.train_set = TrainingStream(train, self.seed, rank)
             self.test_set = EvaluationStream(test, self.input_size, rank, world)
         else:
@@ -165,7 +209,7 @@ class ImageDataModule(ReproducibleDataModule):
             self.named.add(name)
 
     def _dataset(self, split: str, training: bool) -> Dataset:
-        mode = "L" if self.input_size[0] == 1 else "RGB"
+        options = {"class_map": self.class_map, "input_img_mode": MODES[self.input_size[0]]}
         if self.reader and not self.reader.lower().startswith(READERS):
             raise InputError(f"data.reader={self.reader}: must be empty or begin with one of {', '.join(READERS)}")
         try:
@@ -175,17 +219,16 @@ class ImageDataModule(ReproducibleDataModule):
                     root=self.root,
                     split=split,
                     is_training=training,
-                    class_map=self.class_map or "",
                     batch_size=self.batch_size,
                     seed=self.seed,
-                    input_img_mode=mode,
+                    **options,
                 )
             else:
                 path = str(split_path(self.root, split))
-                options = {"search_split": False, "class_map": self.class_map or "", "input_img_mode": mode}
-                dataset = create_dataset("", root=path, split=split, **options)
+                dataset = create_dataset("", root=path, split=split, search_split=False, **options)
         except (RuntimeError, AssertionError, ImportError, OSError, KeyError) as error:
-            where = f"data.reader={self.reader} " if self.reader else ""
+            said = {"reader": self.reader, "class_map": self.hparams.class_map}
+            where = "".join(f"data.{key}={value} " for key, value in said.items() if value)
             raise InputError(f"{where}data.root={self.root}, split {split}: {error}") from error
         if self.reader.lower().startswith("wds/"):
             check_shards(self.root, dataset.reader.split_info.filenames)
@@ -193,26 +236,20 @@ class ImageDataModule(ReproducibleDataModule):
         return dataset
 
     def _transform(self, training: bool) -> Callable[..., Tensor]:
+        if self.input_size[0] == 4:
+            return AlphaApart(self._transform_of(training, slice(3)), self._transform_of(training, slice(3, 4)))
+        return self._transform_of(training, slice(None))
+
+    def _transform_of(self, training: bool, channels: slice) -> Callable[..., Tensor]:
         return _checked(
             "augmentation",
             create_transform,
             self.input_size,
             is_training=training,
             use_prefetcher=True,  # bytes; the rest is done on the device, for the whole batch
-            **self.preprocessing,
+            **self.preprocessing | {key: self.preprocessing[key][channels] for key in OF_CHANNELS},
             **(self.augmentation if training else {}),
         )
-
-    def _count_classes(self, train: Dataset, test: Dataset) -> int:
-        known = [_class_indices(dataset.reader) for dataset in (train, test)]
-        if all(known):
-            if known[0] != known[1]:
-                differ = sorted(set(known[0]) ^ set(known[1]))
-                raise InputError(f"data.root={self.root}: the classes of the splits differ: {', '.join(differ[:4])}")
-            return max(known[0].values()) + 1
-        if self.said_classes is None:
-            raise InputError(f"data.num_classes must be said: data.reader={self.reader} cannot tell the classes")
-        return self.said_classes
 
 
 def _class_indices(reader: Any) -> dict[str, int] | None:

@@ -1,6 +1,8 @@
 """The small ImageNet, served."""
 
+import tarfile
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -15,6 +17,41 @@ from snnet_lightning.sampler import UniformSampler
 from snnet_lightning.stitch import PairedSpace
 
 ANCHORS = ["deit_tiny_patch16_224", "deit_small_patch16_224"]
+CLASSES = ["ant", "bee", "cat"]
+
+
+def write_tars(tree, root):
+    for split in ("train", "val"):
+        with tarfile.open(root / f"{split}.tar", "w") as tar:
+            tar.add(tree / split, arcname=".")
+
+
+def write_shards(tree, root, shards):
+    """``train-0.tar`` and so on, the images dealt out to them in turn: keys ``jpg`` and ``cls``."""
+    for split in ("train", "val"):
+        files = sorted((tree / split).rglob("*.jpg"))
+        for shard in range(shards):
+            with tarfile.open(root / f"{split}-{shard}.tar", "w") as tar:
+                for index, file in enumerate(files):
+                    if index % shards == shard:
+                        label = str(CLASSES.index(file.parent.name)).encode()
+                        for extension, content in (("jpg", file.read_bytes()), ("cls", label)):
+                            entry = tarfile.TarInfo(f"{index:04d}.{extension}")
+                            entry.size = len(content)
+                            tar.addfile(entry, BytesIO(content))
+
+
+@pytest.fixture
+def tars(imagenet_tree, tmp_path):
+    write_tars(imagenet_tree, tmp_path)
+    return {"root": str(tmp_path)}
+
+
+@pytest.fixture
+def shards(imagenet_tree, tmp_path):
+    write_shards(imagenet_tree, tmp_path, 3)
+    splits = {"train_split": "train-{0..2}.tar|18", "val_split": "val-{0..2}.tar|15"}
+    return {"root": str(tmp_path), "reader": "wds/", "num_classes": 3, **splits}
 
 
 @pytest.fixture

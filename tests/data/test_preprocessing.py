@@ -2,7 +2,9 @@
 
 import pytest
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.data.loader import adapt_to_chs
 
+from snnet_lightning.anchors.digits import MEAN
 from snnet_lightning.data.anchor_preprocessing import preprocessing
 from snnet_lightning.errors import InputError
 
@@ -12,8 +14,8 @@ DISAGREEING = ["resnet18", "swin_tiny_patch4_window7_224"]
 def test_what_the_anchors_agree_on_is_taken():
     found = preprocessing(["deit_tiny_patch16_224", "deit_small_patch16_224"], {})
     assert found == {
-        "mean": IMAGENET_DEFAULT_MEAN,
-        "std": IMAGENET_DEFAULT_STD,
+        "mean": list(IMAGENET_DEFAULT_MEAN),
+        "std": list(IMAGENET_DEFAULT_STD),
         "interpolation": "bicubic",
         "crop_pct": 0.9,
     }
@@ -27,6 +29,25 @@ def test_anchors_that_disagree_are_named_with_what_to_say():
 
 
 def test_what_is_said_comes_first():
-    said = {"crop_pct": 0.8, "mean": (0.1, 0.2, 0.3), "interpolation": "nearest"}
+    said = {"crop_pct": 0.8, "mean": [0.1, 0.2, 0.3], "interpolation": "nearest"}
     for anchors in (DISAGREEING, ["deit_tiny_patch16_224"]):
-        assert preprocessing(anchors, said) == said | {"std": IMAGENET_DEFAULT_STD}
+        assert preprocessing(anchors, said) == said | {"std": list(IMAGENET_DEFAULT_STD)}
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_other_channels_than_the_anchors_get_what_timms_loaders_give_them(channels):
+    found = preprocessing(["deit_tiny_patch16_224"], {}, channels)
+    for key, own in (("mean", IMAGENET_DEFAULT_MEAN), ("std", IMAGENET_DEFAULT_STD)):
+        assert found[key] == pytest.approx(adapt_to_chs(own, channels))
+        assert len(found[key]) == channels
+    assert preprocessing(["digits_tiny"], {}, 3)["mean"] == [MEAN] * 3
+
+
+def test_what_is_said_is_for_every_channel_or_for_each():
+    anchors = ["deit_tiny_patch16_224"]
+    assert preprocessing(anchors, {"mean": [0.5]}, 4)["mean"] == [0.5] * 4
+    assert preprocessing(anchors, {"std": [0.1, 0.2, 0.3, 0.4]}, 4)["std"] == [0.1, 0.2, 0.3, 0.4]
+    with pytest.raises(InputError, match=r"^data\.std=\[0\.1, 0\.2, 0\.3\]: must be one value, or 4, the channels of"):
+        preprocessing(anchors, {"std": (0.1, 0.2, 0.3)}, 4)
+    with pytest.raises(InputError, match=r"^data\.mean=\[\]: must be one value, or 3"):
+        preprocessing(anchors, {"mean": []}, 3)
