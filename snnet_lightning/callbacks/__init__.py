@@ -1,6 +1,7 @@
 """Lightning callbacks around a run."""
 
 from snnet_lightning.callbacks.average_weights import AverageWeights
+from snnet_lightning.callbacks.best_checkpoint import BestCheckpoint
 from snnet_lightning.callbacks.continue_evaluation import ContinueEvaluation
 from snnet_lightning.callbacks.initialise_stitching_layers import InitialiseStitchingLayers
 from snnet_lightning.callbacks.last_checkpoint import LastCheckpoint
@@ -12,6 +13,7 @@ from snnet_lightning.callbacks.write_results import WriteResults
 
 __all__ = [
     "AverageWeights",
+    "BestCheckpoint",
     "ContinueEvaluation",
     "InitialiseStitchingLayers",
     "LastCheckpoint",

@@ -29,6 +29,7 @@ def load_checkpoint(net: SNNet, path: str | None) -> None:
         load_released(net, content, path)
     else:
         net.load_state_dict(_own_state(net, content, path))
+    net.initialised = True
 
 
 def require_resumable(net: SNNet, path: str | None) -> None:

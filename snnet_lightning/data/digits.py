@@ -19,12 +19,12 @@ SPLIT_SEED = 0  # the split is part of the data set: it never changes with the s
 
 
 class DigitsDataset(Dataset):
-    """One half of the fixed stratified split: 1257 images to train on, 540 to test on.
+    """One side of the fixed stratified split of 70 to 30: 1257 images to train on, 540 to test on.
 
     Items are (image, class), the image of shape ``input_size``, normalised.
 
     Args:
-        train: which half.
+        train: which side.
         input_size: (channels, height, width); other than (1, 8, 8), images are resized and channels repeated.
     """
 
@@ -32,15 +32,15 @@ class DigitsDataset(Dataset):
 
     def __init__(self, train: bool, input_size: tuple[int, int, int] = (1, 8, 8)):
         images, classes = load_digits(return_X_y=True)
-        halves = train_test_split(
+        sides = train_test_split(
             images.reshape(-1, 1, 8, 8) / 16,
             classes,
             test_size=TEST_SHARE,
             stratify=classes,
             random_state=SPLIT_SEED,
         )
-        self.images = torch.tensor(halves[0 if train else 1], dtype=torch.float32)
-        self.classes = torch.tensor(halves[2 if train else 3])
+        self.images = torch.tensor(sides[0 if train else 1], dtype=torch.float32)
+        self.classes = torch.tensor(sides[2 if train else 3])
         self.input_size = tuple(input_size)
 
     def __len__(self) -> int:
@@ -66,7 +66,7 @@ class DigitsDataset(Dataset):
 
 
 class DigitsDataModule(ReproducibleDataModule):
-    """Serves the digits; validation and test are the same half, as is the custom with ImageNet.
+    """Serves the digits; validation and test are the same images, as is the custom with ImageNet.
 
     Args:
         input_size: (channels, height, width) that the anchors take.
@@ -75,7 +75,7 @@ class DigitsDataModule(ReproducibleDataModule):
         seed: seed of the order.
 
     Raises:
-        InputError: a batch larger than the training half.
+        InputError: a batch larger than the training set.
     """
 
     num_classes = DigitsDataset.num_classes
@@ -95,6 +95,4 @@ class DigitsDataModule(ReproducibleDataModule):
         self.test_set = DigitsDataset(False, self.input_size)
         self.check_batch_size()
 
-    @staticmethod
-    def collate(items: list[tuple[Tensor, Tensor]]) -> list[Tensor] | None:
-        return default_collate(items) if items else None
+    collate = staticmethod(default_collate)

@@ -102,7 +102,7 @@ class ImageDataModule(ReproducibleDataModule):
         )
         self.num_classes = self._count_classes(train, test)
         if isinstance(train, IterableDataset):
-            self.train_set = TrainingStream(train, self.seed, rank)
+            self.train_set = TrainingStream(train, self.seed, rank, self.every_epoch_the_first)
             self.test_set = EvaluationStream(test, self.input_size, rank, world)
         else:
             self.train_set = SeededImages(train, self.input_size, training=True)
@@ -127,19 +127,10 @@ class ImageDataModule(ReproducibleDataModule):
         plain.transform = self._transform(training=False)
         return SeededImages(plain, self.input_size, training=False)
 
-    def _evaluation_loader(self, done: int) -> DataLoader:
-        if isinstance(self.test_set, EvaluationStream):
-            return self._loader(self.test_set, batch_size=self.batch_size)
-        return super()._evaluation_loader(done)
+    collate = staticmethod(collate)
 
-    @staticmethod
-    def collate(items: list[Any]) -> Batch | None:
-        return collate(items) if items else None
-
-    def on_after_batch_transfer(self, batch: Batch | None, dataloader_idx: int) -> tuple[Tensor, Tensor] | None:
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Tensor, Tensor]:
         """Normalise, erase and mix on the device; targets become shares of classes (N, classes) where mixed."""
-        if batch is None:
-            return None
         self._report(batch.unreadable)
         if batch.training and len(batch.unreadable) >= MOST_RETRIES and (batch.labels == NOT_COUNTED).any():
             raise InputError(f"{batch.unreadable[-1]} and the {MOST_RETRIES - 1} images before it cannot be read")
