@@ -1,6 +1,9 @@
 """The small ImageNet, served."""
 
+import tarfile
 from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
 from snnet_lightning.stitch import PairedSpace
 
+CLASSES = ["ant", "bee", "cat"]
 ANCHORS = ["deit_tiny_patch16_224", "deit_small_patch16_224"]
 
 
@@ -38,3 +42,26 @@ def tiny_module() -> SNNetModule:
     anchors = create_anchors(ANCHORS, (3, 32, 32), 3, "random", {"depth": 2, "patch_size": 8}, widths)
     recipe = OptimizerRecipe("adamw", lr=1e-3)
     return SNNetModule(SNNet(anchors, PairedSpace()), UniformSampler(seed=3), recipe)
+
+
+def write_shards(tree: Path, root: Path, shards: int) -> None:
+    """``train-0.tar`` and so on, the images dealt out to them in turn: keys ``jpg`` and ``cls``."""
+    for split in ("train", "val"):
+        files = sorted((tree / split).rglob("*.jpg"))
+        for shard in range(shards):
+            with tarfile.open(root / f"{split}-{shard}.tar", "w") as tar:
+                for index, file in enumerate(files):
+                    if index % shards == shard:
+                        label = str(CLASSES.index(file.parent.name)).encode()
+                        for extension, content in (("jpg", file.read_bytes()), ("cls", label)):
+                            entry = tarfile.TarInfo(f"{index:04d}.{extension}")
+                            entry.size = len(content)
+                            tar.addfile(entry, BytesIO(content))
+
+
+@pytest.fixture
+def shards(imagenet_tree, tmp_path) -> dict[str, Any]:
+    """Where the same images lie as WebDataset shards."""
+    write_shards(imagenet_tree, tmp_path, 3)
+    splits = {"train_split": "train-{0..2}.tar|18", "val_split": "val-{0..2}.tar|15"}
+    return {"root": str(tmp_path), "reader": "wds/", "num_classes": 3, **splits}

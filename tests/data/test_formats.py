@@ -2,7 +2,6 @@
 
 import tarfile
 from collections import Counter
-from io import BytesIO
 
 import pytest
 import torch
@@ -12,7 +11,6 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from snnet_lightning.data.streams import EvaluationStream
 
-CLASSES = ["ant", "bee", "cat"]
 READABLE = 14  # of val
 
 
@@ -22,32 +20,10 @@ def write_tars(tree, root):
             tar.add(tree / split, arcname=".")
 
 
-def write_shards(tree, root, shards):
-    """``train-0.tar`` and so on, the images dealt out to them in turn: keys ``jpg`` and ``cls``."""
-    for split in ("train", "val"):
-        files = sorted((tree / split).rglob("*.jpg"))
-        for shard in range(shards):
-            with tarfile.open(root / f"{split}-{shard}.tar", "w") as tar:
-                for index, file in enumerate(files):
-                    if index % shards == shard:
-                        label = str(CLASSES.index(file.parent.name)).encode()
-                        for extension, content in (("jpg", file.read_bytes()), ("cls", label)):
-                            entry = tarfile.TarInfo(f"{index:04d}.{extension}")
-                            entry.size = len(content)
-                            tar.addfile(entry, BytesIO(content))
-
-
 @pytest.fixture
 def tars(imagenet_tree, tmp_path):
     write_tars(imagenet_tree, tmp_path)
     return {"root": str(tmp_path)}
-
-
-@pytest.fixture
-def shards(imagenet_tree, tmp_path):
-    write_shards(imagenet_tree, tmp_path, 3)
-    splits = {"train_split": "train-{0..2}.tar|18", "val_split": "val-{0..2}.tar|15"}
-    return {"root": str(tmp_path), "reader": "wds/", "num_classes": 3, **splits}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
