@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "snnet_lightning"
 FLOORS = [
-    {"atomic", "checked", "errors", "evaluating", "first_process", "seeding"},
+    {"atomic", "checked", "errors", "evaluating", "first_process", "float64", "seeding"},
     {"stitch"},
     {"description"},
     {"checkpoint_file"},

@@ -5,7 +5,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from snnet_lightning.errors import InputError
+from snnet_lightning.checked import Share
 
 
 class AverageWeights(WeightAveraging):
@@ -16,14 +16,9 @@ class AverageWeights(WeightAveraging):
 
     Args:
         decay: share of the average that a step keeps, so that it spans about 1 / (1 - decay) steps.
-
-    Raises:
-        InputError: a decay outside 0..1.
     """
 
-    def __init__(self, decay: float = 0.999):
-        if not 0 <= decay <= 1:
-            raise InputError(f"callbacks.ema.decay={decay}: must be between 0 and 1")
+    def __init__(self, decay: Share = 0.999):
         average = get_ema_multi_avg_fn(decay)
 
         def update(averages: list[Tensor], current: list[Tensor], count: Tensor) -> None:

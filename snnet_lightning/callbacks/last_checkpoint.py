@@ -8,6 +8,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from pydantic import PositiveInt
 
 from snnet_lightning.checkpoints.resume import FILENAME
 
@@ -15,15 +16,18 @@ from snnet_lightning.checkpoints.resume import FILENAME
 class LastCheckpoint(Checkpoint):
     """Writes ``last.ckpt`` at the end of every epoch, and on SIGTERM, after the optimiser step that is under way.
 
-    Lightning's ModelCheckpoint saves either by epochs or by steps, but an epoch's end has to be saved in any case.
+    Lightning's ModelCheckpoint saves either by epochs or by steps, but an epoch's end has to be saved in any case. As
+    that does, this writes nothing with ``trainer.fast_dev_run``.
 
     Args:
         directory: where it goes.
         every_n_train_steps: also after so many optimiser steps; None: not.
     """
 
-    def __init__(self, directory: str, every_n_train_steps: int | None = None):
+    def __init__(self, directory: str, every_n_train_steps: PositiveInt | None = None):
         self.path, self.every_n_train_steps = Path(directory) / FILENAME, every_n_train_steps
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.saved_step, self.terminated = 0, False
 
     def on_train_batch_end(
@@ -37,13 +41,17 @@ class LastCheckpoint(Checkpoint):
         step = trainer.global_step
         if self.every_n_train_steps and step != self.saved_step and step % self.every_n_train_steps == 0:
             self.saved_step = step
-            trainer.save_checkpoint(self.path)
+            self._save(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        trainer.save_checkpoint(self.path)
+        self._save(trainer)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         if isinstance(exception, SIGTERMException):
             exception.code = 128 + signal.SIGTERM  # as shells have it; Lightning's own is that of success
             if trainer.state.fn == TrainerFn.FITTING:
-                trainer.save_checkpoint(self.path)
+                self._save(trainer)
+
+    def _save(self, trainer: L.Trainer) -> None:
+        if not trainer.fast_dev_run:
+            trainer.save_checkpoint(self.path)

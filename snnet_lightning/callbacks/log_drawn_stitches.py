@@ -7,7 +7,8 @@ from typing import Any
 import lightning as L
 import torch
 
-from snnet_lightning.stitch.route import Stitch, stitch_kind
+from snnet_lightning.float64 import in_float64, summing_device
+from snnet_lightning.stitch.route import stitch_kind
 
 
 class LogDrawnStitches(L.Callback):
@@ -24,7 +25,8 @@ class LogDrawnStitches(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         kind_of = {stitch: stitch_kind(stitch.name) for stitch in pl_module.net.trained}
         self.kinds = list(dict.fromkeys(kind_of.values()))
-        self.place: dict[Stitch, int] = {stitch: self.kinds.index(kind) for stitch, kind in kind_of.items()}
+        self.place = {stitch.id: self.kinds.index(kind) for stitch, kind in kind_of.items()}
+        self.names = [stitch.name for stitch in kind_of]
         self._forget(pl_module)
 
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
@@ -32,10 +34,12 @@ class LogDrawnStitches(L.Callback):
         for rank in range(trainer.world_size):
             self.counts.update(stitch.name for stitch in pl_module.draw(rank))
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *outputs: Any) -> None:
-        for stitch, loss in zip(pl_module.drawn, pl_module.drawn_losses, strict=True):
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: dict[str, Any], *batch: Any
+    ) -> None:
+        for stitch, loss in zip(outputs["stitches"], outputs["losses"], strict=True):
             place = self.place[stitch]
-            self.losses[place] += loss  # stays on the device, which need not wait for the next step
+            self.losses[place] += in_float64(loss)  # stays on the device, which need not wait for the next step
             self.draws[place] += 1
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -47,7 +51,7 @@ class LogDrawnStitches(L.Callback):
             for kind, loss, count in zip(self.kinds, losses, draws, strict=True)
             if count
         }
-        counts = {f"drawn/{stitch.name}": self.counts[stitch.name] for stitch in self.place}
+        counts = {f"drawn/{name}": self.counts[name] for name in self.names}
         for logger in trainer.loggers:
             logger.log_metrics(means | counts, step=trainer.global_step - 1)  # Lightning's step of an epoch's end
         self._forget(pl_module)
@@ -59,5 +63,5 @@ class LogDrawnStitches(L.Callback):
         self.counts = Counter(state_dict["counts"])
 
     def _forget(self, pl_module: L.LightningModule) -> None:
-        self.losses = torch.zeros(len(self.kinds), dtype=torch.double, device=pl_module.device)
+        self.losses = torch.zeros(len(self.kinds), dtype=torch.double, device=summing_device(pl_module.device))
         self.draws = [0] * len(self.kinds)

@@ -2,6 +2,7 @@
 
 import lightning as L
 
+from snnet_lightning.checked import Seed
 from snnet_lightning.seeding import seed_generators
 
 
@@ -12,7 +13,7 @@ class ReseedEveryStep(L.Callback):
         seed: seed of the run.
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: Seed):
         self.seed = seed
 
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: object) -> None:

@@ -6,7 +6,6 @@ import lightning as L
 import torch
 
 from snnet_lightning.errors import RunError
-from snnet_lightning.stitch.route import Stitch
 
 
 class StopOnNonFiniteLoss(L.Callback):
@@ -19,23 +18,26 @@ class StopOnNonFiniteLoss(L.Callback):
     """
 
     def __init__(self) -> None:
-        self.unseen: list[tuple[torch.Tensor, int, tuple[Stitch, ...], dict[str, float]]] = []
+        self.unseen: list[tuple[torch.Tensor, int, tuple[int, ...], dict[str, float]]] = []
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.unseen.clear()  # what another training left
 
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
         self.rates = {group["name"]: group["lr"] for group in trainer.optimizers[0].param_groups}
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: dict[str, Any], batch: Any, batch_idx: int
     ) -> None:
         step = trainer.fit_loop.total_batch_idx
-        self.unseen.append((outputs["loss"].detach(), step, pl_module.drawn, self.rates))
+        self.unseen.append((outputs["loss"].detach(), step, outputs["stitches"], self.rates))
         if (step + 1) % trainer.log_every_n_steps == 0:
-            self._look(trainer)
+            self._look(trainer, pl_module)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._look(trainer)
+        self._look(trainer, pl_module)
 
-    def _look(self, trainer: L.Trainer) -> None:
+    def _look(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not self.unseen:
             return
         losses = torch.stack([loss for loss, *_ in self.unseen])
@@ -44,7 +46,7 @@ class StopOnNonFiniteLoss(L.Callback):
         if trainer.strategy.reduce_boolean_decision(not all(finite), all=False):
             first = finite.index(False) if not all(finite) else 0
             loss, step, drawn, rates = self.unseen[first]
-            names = " and ".join(stitch.name for stitch in drawn)
+            names = " and ".join(pl_module.net.space[stitch].name for stitch in drawn)
             listed = ", ".join(f"{name} {rate:.3g}" for name, rate in rates.items())
             on_this = "" if not all(finite) else " on another process"
             raise RunError(

@@ -119,8 +119,12 @@ def _data(content: Mapping[str, Any], where: str) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{where}: says what no data can be: {error}") from error
     _require_local(values, where)
-    wired = {"input_size": "anchors.input_size", "anchors": "anchors.names", "seed": "seed"}
-    wired["wanted"] = "anchors.preprocessing"
+    wired = {
+        "input_size": "anchors.input_size",
+        "anchors": "anchors.names",
+        "anchors_preprocessing": "anchors.preprocessing",
+        "seed": "seed",
+    }
     values |= {key: f"${{{source}}}" for key, source in wired.items() if key in known}
     return {"_target_": _name_of(kind), **values}
 

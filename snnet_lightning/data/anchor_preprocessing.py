@@ -6,14 +6,19 @@ from typing import Any
 import timm
 from timm.data import resolve_data_config
 
+from snnet_lightning.description import Preprocessing
 from snnet_lightning.errors import InputError
 
 OF_CHANNELS = ("mean", "std")
 KEYS = (*OF_CHANNELS, "interpolation", "crop_pct")
 
 
-def preprocessing(anchors: Sequence[str], said: dict[str, Any], channels: int = 3) -> dict[str, Any]:
-    """Mean, std, interpolation and crop share that all anchors agree on; what was ``said`` comes first.
+def preprocessing(
+    anchors: Sequence[str], said: dict[str, Any], channels: int = 3, known: Preprocessing | None = None
+) -> dict[str, Any]:
+    """Mean, std, interpolation and crop share that all anchors agree on, or that are ``known`` to be right for them.
+
+    What was ``said`` comes first.
 
     Mean and std are lists of one value a channel. Where the anchors' configurations are for another number of channels,
     each gets the average of their values, as in timm's own loaders; one value that was said holds for every channel.
@@ -21,7 +26,10 @@ def preprocessing(anchors: Sequence[str], said: dict[str, Any], channels: int = 
     Raises:
         InputError: anchors disagree on something that was not said, or it was said for another number of channels.
     """
-    wanted = {name: resolve_data_config(pretrained_cfg=_pretrained_cfg(name)) for name in anchors}
+    if known is not None:
+        wanted = {name: known.model_dump() for name in anchors}
+    else:
+        wanted = {name: resolve_data_config(pretrained_cfg=_pretrained_cfg(name)) for name in anchors}
     found = {}
     for key in KEYS:
         if said.get(key) is not None:

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from pydantic import NonNegativeInt, PositiveInt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from snnet_lightning.anchors.digits import MEAN, STD
+from snnet_lightning.checked import Seed
 from snnet_lightning.data.anchor_preprocessing import preprocessing
 from snnet_lightning.data.order import PADDING, Draw
 from snnet_lightning.data.reproducible import ReproducibleDataModule
 from snnet_lightning.evaluation.metrics import NOT_COUNTED
-from snnet_lightning.plain import plain
 
 CLASS_NAMES = tuple("0123456789")
 TEST_SHARE = 0.3
@@ -84,13 +85,12 @@ class DigitsDataModule(ReproducibleDataModule):
 
     def __init__(
         self,
-        input_size: tuple[int, int, int] = (1, 8, 8),
-        batch_size: int = 64,
-        num_workers: int = 0,
-        seed: int = 0,
+        input_size: tuple[PositiveInt, PositiveInt, PositiveInt] = (1, 8, 8),
+        batch_size: PositiveInt = 64,
+        num_workers: NonNegativeInt = 0,
+        seed: Seed = 0,
     ):
         super().__init__(batch_size, num_workers, seed)
-        input_size = plain(input_size)
         self.save_hyperparameters(logger=False)  # into checkpoints, as plain data
         self.input_size = tuple(input_size)
         self.preprocessing = preprocessing(["digits_base"], {}, input_size[0])
@@ -100,6 +100,4 @@ class DigitsDataModule(ReproducibleDataModule):
         self.test_set = DigitsDataset(False, self.input_size)
         self.check_batch_size()
 
-    @staticmethod
-    def collate(items: list[tuple[Tensor, Tensor]]) -> list[Tensor] | None:
-        return default_collate(items) if items else None
+    collate = staticmethod(default_collate)

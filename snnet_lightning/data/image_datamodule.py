@@ -1,17 +1,19 @@
 """ImageNet and its like: images of any timm reader, timm's augmentations, batches normalised on the device."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property
 from typing import Any, Literal
 
 import torch
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from timm.data import Mixup, create_dataset, create_transform
 from timm.data.random_erasing import RandomErasing
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
+from snnet_lightning.checked import Seed
 from snnet_lightning.data.alpha_apart import AlphaApart
 from snnet_lightning.data.anchor_preprocessing import OF_CHANNELS, preprocessing
 from snnet_lightning.data.class_map import read_class_map
@@ -19,9 +21,9 @@ from snnet_lightning.data.image_files import check_class_folders, check_shards, 
 from snnet_lightning.data.images import MOST_RETRIES, Batch, SeededImages, collate
 from snnet_lightning.data.reproducible import ReproducibleDataModule
 from snnet_lightning.data.streams import EvaluationStream, StreamLoader, TrainingStream
+from snnet_lightning.description import Preprocessing
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.metrics import NOT_COUNTED
-from snnet_lightning.plain import plain
 from snnet_lightning.seeding import seed_generators
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ class ImageDataModule(ReproducibleDataModule):
         repeats: how often every training image comes in a row (repeated augmentation).
         unreadable: ``skip`` files that cannot be decoded, with a warning that names them (in training the next image
             takes the place, in evaluation the file is not counted), or ``refuse`` to go on.
+        anchors_preprocessing: what the anchors are known to want; None: as timm has it.
 
     Raises:
         InputError: anything of this is missing or does not fit.
@@ -61,32 +64,30 @@ class ImageDataModule(ReproducibleDataModule):
     def __init__(
         self,
         root: str,
-        input_size: tuple[int, int, int],
-        anchors: Sequence[str],
-        batch_size: int,
-        num_workers: int | None = None,
-        seed: int = 0,
+        input_size: tuple[PositiveInt, PositiveInt, PositiveInt],
+        anchors: list[str],
+        batch_size: PositiveInt,
+        num_workers: NonNegativeInt | None = None,
+        seed: Seed = 0,
         reader: str = "",
         train_split: str = "train",
         val_split: str = "val",
         class_map: str | None = None,
-        num_classes: int | None = None,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
+        num_classes: PositiveInt | None = None,
+        mean: list[float] | None = None,
+        std: list[PositiveFloat] | None = None,
         interpolation: str | None = None,
-        crop_pct: float | None = None,
-        augmentation: Mapping[str, Any] | None = None,
-        erasing: Mapping[str, Any] | None = None,
-        mixup: Mapping[str, Any] | None = None,
-        repeats: int = 1,
+        crop_pct: PositiveFloat | None = None,
+        augmentation: dict[str, Any] | None = None,
+        erasing: dict[str, Any] | None = None,
+        mixup: dict[str, Any] | None = None,
+        repeats: PositiveInt = 1,
         unreadable: Literal["skip", "refuse"] = "skip",
+        anchors_preprocessing: Preprocessing | None = None,
     ):
         super().__init__(batch_size, num_workers, seed, repeats)
-        input_size, anchors, mean, std = plain(input_size), plain(anchors), plain(mean), plain(std)
-        augmentation, erasing, mixup = plain(augmentation), plain(erasing), plain(mixup)
-        self.save_hyperparameters(logger=False)  # into checkpoints, as plain data
-        if unreadable not in ("skip", "refuse"):
-            raise InputError(f"data.unreadable={unreadable}: must be skip or refuse")
+        # Into checkpoints, as plain data; what the anchors want is in their description.
+        self.save_hyperparameters(logger=False, ignore=["anchors_preprocessing"])
         if mixup and batch_size % 2:
             raise InputError(f"data.batch_size={batch_size}: must be even, since mixup pairs the images of a batch")
         if input_size[0] not in MODES:
@@ -95,7 +96,7 @@ class ImageDataModule(ReproducibleDataModule):
         self.class_map = read_class_map(class_map, root) if class_map else None
         self.input_size = tuple(input_size)
         said = {"mean": mean, "std": std, "interpolation": interpolation, "crop_pct": crop_pct}
-        self.preprocessing = preprocessing(anchors, said, input_size[0])
+        self.preprocessing = preprocessing(anchors, said, input_size[0], anchors_preprocessing)
         self.augmentation, self.erasing, self.mixup = augmentation or {}, erasing, mixup
         for key, make in {"erasing": RandomErasing, "mixup": Mixup}.items():
             _checked(key, make, **getattr(self, key) or {})
@@ -146,7 +147,7 @@ class ImageDataModule(ReproducibleDataModule):
         if isinstance(train, IterableDataset):
             # Made anew, for timm's readers of streams share them among the processes that they find when made.
             train, test = self._datasets()
-            self.train_set = TrainingStream(train, self.seed, rank)
+            self.train_set = TrainingStream(train, self.seed, rank, self.every_epoch_the_first)
             self.test_set = EvaluationStream(test, self.input_size, rank, world)
         else:
             self.train_set = SeededImages(train, self.input_size, training=True)
@@ -171,19 +172,10 @@ class ImageDataModule(ReproducibleDataModule):
         plain.transform = self._transform(training=False)
         return SeededImages(plain, self.input_size, training=False)
 
-    def _evaluation_loader(self, done: int) -> DataLoader:
-        if isinstance(self.test_set, EvaluationStream):
-            return self._loader(self.test_set, batch_size=self.batch_size)
-        return super()._evaluation_loader(done)
+    collate = staticmethod(collate)
 
-    @staticmethod
-    def collate(items: list[Any]) -> Batch | None:
-        return collate(items) if items else None
-
-    def on_after_batch_transfer(self, batch: Batch | None, dataloader_idx: int) -> tuple[Tensor, Tensor] | None:
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Tensor, Tensor]:
         """Normalise, erase and mix on the device; targets become shares of classes (N, classes) where mixed."""
-        if batch is None:
-            return None
         self._report(batch.unreadable)
         if batch.training and len(batch.unreadable) >= MOST_RETRIES and (batch.labels == NOT_COUNTED).any():
             raise InputError(f"{batch.unreadable[-1]} and the {MOST_RETRIES - 1} images before it cannot be read")

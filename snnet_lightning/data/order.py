@@ -1,10 +1,11 @@
 """In which order images are seen: a pure function of (seed, epoch, process), so that a resumed run sees the same."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from timm.data.distributed_sampler import RepeatAugSampler
-from torch.utils.data import DistributedSampler, Sampler
+from torch.utils.data import BatchSampler, DistributedSampler, Sampler
 
 
 class Draw(NamedTuple):
@@ -26,12 +27,21 @@ class TrainingOrder(Sampler[Draw]):
         rank, world: this process, and how many there are.
         repeats: how often every image comes in a row, differently augmented (repeated augmentation, arXiv:1901.09335);
             the epoch does not get longer.
+        every_epoch_the_first: whether all epochs are the same, images and augmentation.
     """
 
-    def __init__(self, size: int, seed: int, rank: int = 0, world: int = 1, repeats: int = 1):
+    def __init__(
+        self,
+        size: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        repeats: int = 1,
+        every_epoch_the_first: bool = False,
+    ):
         self.seed, self.rank, self.repeats = seed, rank, repeats
+        self.every_epoch_the_first = every_epoch_the_first
         self.epoch = 0
-        self.skip = 0  # draws at the beginning that a resumed run has had already
         if repeats > 1:
             self.order = RepeatAugSampler(range(size), world, rank, num_repeats=repeats, selected_round=0)
         else:
@@ -39,37 +49,41 @@ class TrainingOrder(Sampler[Draw]):
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
-        # timm's sampler seeds its order with the epoch alone.
-        self.order.set_epoch(epoch if self.repeats == 1 else hash((self.seed, epoch)) % 2**32)
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __iter__(self) -> Iterator[Draw]:
+        epoch = 0 if self.every_epoch_the_first else self.epoch
+        # timm's sampler seeds its order with the epoch alone.
+        self.order.set_epoch(epoch if self.repeats == 1 else hash((self.seed, epoch)) % 2**32)
         for position, index in enumerate(self.order):
-            if position >= self.skip:
-                yield Draw(index, hash((self.seed, self.epoch, self.rank, position)) % 2**32)
+            yield Draw(index, hash((self.seed, epoch, self.rank, position)) % 2**32)
 
 
-class EvaluationBatches(Sampler[list[Draw]]):
-    """Batches of one process in order: every image once over all processes, and equally many batches in each.
+class EvaluationOrder(Sampler[Draw]):
+    """The share of one process: every image once over all processes, padded so that all shares are as long.
 
     Args:
         size: images in the set.
-        batch_size: images a batch.
         rank, world: this process, and how many there are.
-        done: batches at the beginning that were evaluated before; they come empty.
     """
 
-    def __init__(self, size: int, batch_size: int, rank: int = 0, world: int = 1, done: int = 0):
-        self.batch_size, self.done = batch_size, done
+    def __init__(self, size: int, rank: int = 0, world: int = 1):
         share = [Draw(index) for index in range(rank, size, world)]
         self.draws = share + [PADDING] * (-(-size // world) - len(share))
 
     def __len__(self) -> int:
-        return -(-len(self.draws) // self.batch_size)
+        return len(self.draws)
+
+    def __iter__(self) -> Iterator[Draw]:
+        return iter(self.draws)
+
+
+class Batches(BatchSampler):
+    """Batches of an order, or some of them only: those from ``first`` to before ``stop``."""
+
+    first, stop = 0, None
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        for batch in range(len(self)):
-            start = batch * self.batch_size
-            yield [] if batch < self.done else self.draws[start : start + self.batch_size]
+        return islice(super().__iter__(), self.first, self.stop)

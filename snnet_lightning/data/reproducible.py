@@ -5,10 +5,10 @@ from typing import Any
 
 import lightning as L
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from snnet_lightning.data.order import Draw, EvaluationBatches, TrainingOrder
-from snnet_lightning.data.resumable_loader import ResumableLoader
+from snnet_lightning.data.loaders import PartialLoader, ResumableLoader
+from snnet_lightning.data.order import Batches, Draw, EvaluationOrder, TrainingOrder
 from snnet_lightning.errors import InputError
 
 MOST_WORKERS = 8
@@ -44,8 +44,7 @@ class ReproducibleDataModule(L.LightningDataModule):
         super().__init__()
         self.batch_size, self.num_workers, self.seed, self.repeats = batch_size, num_workers, seed, repeats
         self.train_loader: ResumableLoader | None = None
-        self.resumed: dict[str, int] = {}  # where the training data of a resumed run go on
-        self.evaluated_batches = 0  # of the test set, by a run that was killed
+        self.resumed: dict[str, int] | None = None  # where the training data of a resumed run go on
 
     @property
     def share(self) -> tuple[int, int]:
@@ -57,6 +56,11 @@ class ReproducibleDataModule(L.LightningDataModule):
         """What decides which images stand in which test batch, and how they look."""
         return type(self).__name__, self.input_size, self.batch_size, self.num_workers
 
+    @property
+    def every_epoch_the_first(self) -> bool:
+        """Whether the run is to overfit some batches, always the same."""
+        return bool(self.trainer and self.trainer.overfit_batches)
+
     def check_batch_size(self) -> None:
         _, world = self.share
         most = len(self.train_set) // world
@@ -65,11 +69,13 @@ class ReproducibleDataModule(L.LightningDataModule):
             raise InputError(f"data.batch_size={self.batch_size}: must be 1 to {most}, the training images{each}")
 
     def train_dataloader(self) -> DataLoader:
-        order = TrainingOrder(len(self.train_set), self.seed, *self.share, self.repeats)
-        options = {"batch_size": self.batch_size, "sampler": order, "drop_last": True}
-        self.train_loader = self._loader(self.train_set, ResumableLoader, **options)
+        order = TrainingOrder(len(self.train_set), self.seed, *self.share, self.repeats, self.every_epoch_the_first)
+        # As a batch sampler: Lightning takes a sampler of ours for shuffling, and replaces it to overfit some batches.
+        batches = Batches(order, self.batch_size, drop_last=True)
+        self.train_loader = self._loader(self.train_set, ResumableLoader, batch_sampler=batches)
         if self.resumed:
             self.train_loader.load_state_dict(self.resumed)
+            self.resumed = None  # another training of this DataModule begins at the beginning
         return self.train_loader
 
     # Lightning restores the state of a loader itself too, but not of one that the schedule's length was asked of.
@@ -80,10 +86,10 @@ class ReproducibleDataModule(L.LightningDataModule):
         self.resumed = state
 
     def val_dataloader(self) -> DataLoader:
-        return self._evaluation_loader(0)
+        return self._evaluation_loader()
 
     def test_dataloader(self) -> DataLoader:
-        return self._evaluation_loader(self.evaluated_batches)
+        return self._evaluation_loader()
 
     def initialisation_dataloader(self) -> DataLoader:
         """Training images in random order, without augmentation, for the stitching layers' initialisation."""
@@ -96,9 +102,15 @@ class ReproducibleDataModule(L.LightningDataModule):
         """The training images without augmentation."""
         return self.train_set
 
-    def _evaluation_loader(self, done: int) -> DataLoader:
-        batches = EvaluationBatches(len(self.test_set), self.batch_size, *self.share, done)
-        return self._loader(self.test_set, batch_sampler=batches)
+    def _evaluation_loader(self) -> DataLoader:
+        if isinstance(self.test_set, IterableDataset):
+            options = {"batch_size": self.batch_size}
+        else:
+            order = EvaluationOrder(len(self.test_set), *self.share)
+            options = {"batch_sampler": Batches(order, self.batch_size, drop_last=False)}
+        loader = self._loader(self.test_set, PartialLoader, **options)
+        loader.identity = self.identity
+        return loader
 
     def _loader(self, dataset: Dataset, kind: type[DataLoader] = DataLoader, **options: Any) -> DataLoader:
         workers = self.num_workers
@@ -120,5 +132,5 @@ class ReproducibleDataModule(L.LightningDataModule):
 
     @staticmethod
     def collate(items: list[Any]) -> Any:
-        """A batch of what the data set gives; None for a batch that was evaluated before."""
+        """A batch of what the data set gives."""
         raise NotImplementedError

@@ -14,15 +14,19 @@ from snnet_lightning.seeding import seed_generators
 
 
 class TrainingStream(IterableDataset):
-    """Shuffled and shared among processes and workers by timm; augmented by (seed, epoch, process, worker)."""
+    """Shuffled and shared among processes and workers by timm; augmented by (seed, epoch, process, worker).
 
-    def __init__(self, images: IterableImageDataset, seed: int, rank: int):
+    With ``every_epoch_the_first`` all epochs are the same.
+    """
+
+    def __init__(self, images: IterableImageDataset, seed: int, rank: int, every_epoch_the_first: bool = False):
         self.images, self.seed, self.rank = images, seed, rank
+        self.every_epoch_the_first = every_epoch_the_first
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-        self.images.set_epoch(epoch)
+        self.epoch = 0 if self.every_epoch_the_first else epoch
+        self.images.set_epoch(self.epoch)
 
     def __len__(self) -> int:
         return len(self.images)

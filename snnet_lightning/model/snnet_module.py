@@ -1,14 +1,19 @@
 """Training and evaluation of an SN-Net as a LightningModule."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
+from math import isinf
 from typing import Any, NoReturn
 
 import lightning as L
 import torch
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from snnet_lightning.checked import Share
 from snnet_lightning.description import KEY
 from snnet_lightning.distillation import Distillation, InPlaceDistillation
 from snnet_lightning.errors import InputError
@@ -29,6 +34,8 @@ Batch = tuple[Tensor, Tensor]  # images (N, C, H, W); classes (N), or shares of 
 class SNNetModule(L.LightningModule):
     """Trains the stitches drawn for a step; validates a few stitches; tests all of them in one pass.
 
+    Works with any DataModule or DataLoaders that give (images, classes). After a test, ``rows`` has what was found.
+
     Args:
         net: the SN-Net.
         sampler: draws the stitches of each training batch.
@@ -36,6 +43,7 @@ class SNNetModule(L.LightningModule):
         label_smoothing: of the training loss.
         validation_stitches: how many stitches, spread evenly over the FLOPs range, to validate beside the anchors.
         distillation: adds a teacher to the training loss.
+        batch_size: images of a training batch (of one process); only what scales learning rates needs it.
     """
 
     def __init__(
@@ -43,9 +51,10 @@ class SNNetModule(L.LightningModule):
         net: SNNet,
         sampler: Sampler,
         optim: OptimizerRecipe,
-        label_smoothing: float = 0.1,
-        validation_stitches: int = 4,
+        label_smoothing: Share = 0.1,
+        validation_stitches: NonNegativeInt = 4,
         distillation: Distillation | InPlaceDistillation | None = None,
+        batch_size: PositiveInt | None = None,
     ):
         super().__init__()
         self.net = net
@@ -53,6 +62,7 @@ class SNNetModule(L.LightningModule):
         self.optim = optim
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
         self.distillation = distillation
+        self.batch_size = batch_size
         self.validation_count = validation_stitches
         self.validation_metrics = StitchMetrics(len(self.validation_stitches))
         self.test_metrics = StitchMetrics(len(net.space))
@@ -75,22 +85,24 @@ class SNNetModule(L.LightningModule):
         return [*self.net.space.anchors, *spread]
 
     def setup(self, stage: str) -> None:
-        """Refuse data, samplers and strategies that cannot work.
+        """Refuse samplers and strategies that cannot work.
 
         Raises:
-            InputError: the data's classes are not those of the anchors' heads; the sampler finds nothing to draw; DDP
-                expects to use everything.
+            InputError: the sampler finds nothing to draw; a strategy that was not made for networks of which a step
+                uses a part.
         """
-        classes, heads = self.trainer.datamodule.num_classes, {anchor.num_classes for anchor in self.net.anchors}
-        if heads != {classes}:
-            found = ", ".join(map(str, sorted(heads)))
-            self._refuse(
-                f"the data has {classes} classes, but the anchors' heads have {found}: "
-                f"anchors.num_classes={classes} makes heads for them"
-            )
         if stage == "fit":
             self._require_draws()
+        self._require_strategy()
+        for metrics in (self.validation_metrics, self.test_metrics):
+            metrics.reset()  # of what was interrupted before
+
+    def _require_strategy(self) -> None:
         strategy = self.trainer.strategy
+        known = isinstance(strategy, SingleDeviceStrategy | DDPStrategy) and not isinstance(strategy, DeepSpeedStrategy)
+        if not known:
+            name = getattr(strategy, "strategy_name", type(strategy).__name__)
+            self._refuse(f"trainer.strategy={name}: must be auto, for one process, or ddp_find_unused_parameters_true")
         if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
             self._refuse("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")
 
@@ -114,46 +126,54 @@ class SNNetModule(L.LightningModule):
 
     def on_fit_start(self) -> None:
         """Get the teacher now, so that no copy made at setup holds one, and only if there is something to train."""
-        if 0 in (self.trainer.max_epochs, self.trainer.max_steps):
+        if 0 in (self.trainer.max_epochs, self.trainer.max_steps, self.trainer.limit_train_batches):
             return
         self.sampler.start(self.trained_flops)
         if self.distillation:
             self.distillation.start(self.net)
 
+    def on_train_start(self) -> None:
+        self.net.initialised = True  # what training has changed is not to be initialised again
+
     def draw(self, rank: int) -> tuple[Stitch, ...]:
         """The stitches that process ``rank`` trains on the present batch."""
         return self.sampler.draw(self.trained_flops, self.trainer.fit_loop.total_batch_idx, rank)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The mean loss of the drawn stitches; for all but the last of them the backward pass is done here.
+    def converted(self, batch: Batch) -> Batch:
+        """A batch in the precision of the trainer; Lightning converts it before the DataModule normalises and mixes."""
+        return self.trainer.precision_plugin.convert_input(batch)
 
-        So a step needs the memory of one stitch, however many are drawn.
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """The drawn ``stitches`` by their ids, the ``losses`` of each, and their mean, the ``loss``.
+
+        For all stitches but the last the backward pass is done here, so that a step needs the memory of one, however
+        many are drawn.
         """
-        images, classes = batch
+        images, classes = self.converted(batch)
         if batch_idx % self.trainer.accumulate_grad_batches == 0:
             self.optimizers(use_pl_optimizer=False).zero_grad()
-        self.drawn = self.draw(self.global_rank)
+        self._drawn = self.draw(self.global_rank)
         done, losses = 0.0, []
-        for stitch in self.drawn:
+        for stitch in self._drawn:
             logits = self.net(images, stitch)
-            loss = self.loss(logits, classes)
+            with self._told_of_unknown(classes):
+                loss = self.loss(logits, classes)
             if self.distillation:
                 loss = self.distillation(loss, logits, images, stitch)
             losses.append(loss.detach())
-            share = loss / len(self.drawn)
-            if stitch is not self.drawn[-1]:
+            share = loss / len(self._drawn)
+            if stitch is not self._drawn[-1]:
                 self.trainer.strategy.backward(share / self.trainer.accumulate_grad_batches, None)
                 done += share.detach()
-        self.drawn_losses = torch.stack(losses)
         loss = done + share  # the value of the whole, the gradient of what is left
         self.log("train/loss", loss)
-        return loss
+        return {"loss": loss, "stitches": tuple(stitch.id for stitch in self._drawn), "losses": torch.stack(losses)}
 
     def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
         """Nothing: Lightning calls it after ``training_step``, which has zeroed and made gradients already."""
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        self.sampler.observe(self.drawn, self.net.parameters())
+        self.sampler.observe(self._drawn, self.net.parameters())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["sampler"] = self.sampler.state_dict()
@@ -161,6 +181,7 @@ class SNNetModule(L.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.sampler.load_state_dict(checkpoint.get("sampler", {}))
+        self.net.initialised = True  # from the weights that come with it
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._score(batch, self.validation_stitches, self.validation_metrics)
@@ -173,9 +194,7 @@ class SNNetModule(L.LightningModule):
                 self.log(f"val/acc1/{stitch.name}", score.acc1, sync_dist=True)  # the same on all processes
         self.log("val/acc1", sum(s.acc1 for s in scores) / len(scores), prog_bar=True, sync_dist=True)
 
-    def test_step(self, batch: Batch | None, batch_idx: int) -> None:
-        if batch_idx < self.trainer.datamodule.evaluated_batches:
-            return  # counted before the run was killed
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
         self._score(batch, self.net.space, self.test_metrics)
 
     def on_test_epoch_end(self) -> None:
@@ -186,30 +205,63 @@ class SNNetModule(L.LightningModule):
         self.log_dict(summarise(self.rows, anchors), sync_dist=True)  # the same everywhere
 
     def _score(self, batch: Batch, stitches: Any, metrics: StitchMetrics) -> None:
-        images, classes = batch
+        images, classes = self.converted(batch)
         place = {stitch: i for i, stitch in enumerate(stitches)}
         for stitch, logits in forward_all(self.net, images, stitches):
-            metrics.update(place[stitch], logits, classes)
+            with self._told_of_unknown(classes):
+                metrics.update(place[stitch], logits, classes)
+
+    @contextmanager
+    def _told_of_unknown(self, classes: Tensor) -> Iterator[None]:
+        """Tell of a class that the heads do not have, where the loss fails for it; looking first would cost time."""
+        try:
+            yield
+        except IndexError as error:
+            heads = self.net.anchors[-1].num_classes
+            if classes.max() < heads:
+                raise
+            raise InputError(
+                f"the data has an image of class {classes.max()}, but the anchors' heads have {heads}, from 0 on: "
+                "anchors.num_classes makes heads for more"
+            ) from error
 
     def configure_optimizers(self) -> dict[str, Any]:
         """The recipe's optimiser and schedule, for this run's steps and images per step.
 
         Raises:
-            InputError: gradients are to be clipped in two ways at once, or the recipe's optimiser is unknown.
+            InputError: gradients are to be clipped in two ways at once; the recipe's optimiser is unknown; nobody said
+                how many images a step has, or how many steps there are.
         """
         if self.optim.agc_clip_factor is not None and self.trainer.gradient_clip_val:
             raise InputError(
                 "optim.agc_clip_factor and trainer.gradient_clip_val both clip gradients: set one of them to null"
             )
-        self.trainer.fit_loop.setup_data()  # so that the batches of an epoch are known with max_steps alone too
-        total = int(self.trainer.estimated_stepping_batches)
-        per_epoch = max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
-        images = self.trainer.datamodule.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
+        if self.optim.lr_base_batch is not None and self.batch_size is None:
+            raise InputError(
+                f"optim.lr_base_batch={self.optim.lr_base_batch} scales learning rates with the images of a step: give "
+                "SNNetModule batch_size, the images of a training batch"
+            )
+        images = self.batch_size and self.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
+        total, per_epoch = self._steps()
         optimizer, schedule = self.optim.build(self.net, total, per_epoch, images)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"},
         }
+
+    def _steps(self) -> tuple[int, int]:
+        """Optimiser steps of the run and of an epoch."""
+        if self.trainer.limit_train_batches == 0:
+            return 0, 0
+        self.trainer.fit_loop.setup_data()  # so that the batches of an epoch are known with max_steps alone too
+        batches, total = self.trainer.num_training_batches, self.trainer.estimated_stepping_batches
+        if isinf(batches):
+            raise InputError(
+                "the training data do not tell their number of batches: set trainer.limit_train_batches to that"
+            )
+        if isinf(total):
+            raise InputError("learning rates fall until the end: set trainer.max_epochs or trainer.max_steps")
+        return int(total), max(1, -(-int(batches) // self.trainer.accumulate_grad_batches))
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None

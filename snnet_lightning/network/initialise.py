@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from snnet_lightning.errors import InputError
+from snnet_lightning.float64 import in_float64
 from snnet_lightning.network.least_squares import CoMoments, pseudo_inverse, solve
 from snnet_lightning.network.residuals import (
     LayerResidual,
@@ -54,6 +55,7 @@ def initialise_by_least_squares(net: SNNet, batches: Iterable[Tensor], samples: 
         transform = net.stitching_layers[module_key(layer)].transform
         transform.weight.copy_(weight.T)
         transform.bias.copy_(bias)
+    net.initialised = True
     return seen, moments.residuals()
 
 
@@ -104,7 +106,7 @@ class _Moments:
         found = []
         for layer, pairs in self.net.space.crossings.items():
             stitching_layer = self.net.stitching_layers[module_key(layer)]
-            weight, bias = stitching_layer.transform.weight.T.double(), stitching_layer.transform.bias.double()
+            weight, bias = (in_float64(x) for x in (stitching_layer.transform.weight.T, stitching_layer.transform.bias))
             places, errors, totals = [], [], []
             for before, after in pairs:
                 target = self.net.part_before(after)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from snnet_lightning.errors import InputError
+from snnet_lightning.float64 import in_float64
 
 # Directions of the inputs whose variance is below this share of the largest are rounding noise of the activations.
 # They are left out, which gives the solution of least norm, as the published pseudo-inverse does.
@@ -23,7 +24,7 @@ class CoMoments:
         self.mean_x = self.mean_y = self.products = None
 
     def update(self, x: Tensor, y: Tensor) -> None:
-        x, y = x.double(), y.double()
+        x, y = in_float64(x), in_float64(y)
         rows, mean_x, mean_y = len(x), x.mean(0), y.mean(0)
         products = (x - mean_x).T @ (y - mean_y)
         if self.rows == 0:

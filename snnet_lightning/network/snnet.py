@@ -60,6 +60,7 @@ class SNNet(nn.Module):
         self.anchors = nn.ModuleList(anchors)
         self.space = space(*zip(*((a.name, a.depths, a.grids) for a in anchors), strict=True))
         self.selected = self.space.anchors[-1]
+        self.initialised = False  # whether the stitching layers are more than random: fitted, trained or loaded
         self.stitching_layers = nn.ModuleDict(
             {module_key(layer): self._make_layer(pairs, low_rank) for layer, pairs in self.space.crossings.items()}
         )

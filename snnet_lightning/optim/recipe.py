@@ -51,22 +51,24 @@ class OptimizerRecipe:
     agc_clip_factor: PositiveFloat | None = None
     opt_kwargs: dict[str, Any] = field(default_factory=dict)
 
-    def rates(self, global_batch: int) -> dict[str, float]:
+    def rates(self, global_batch: int | None) -> dict[str, float]:
         """lr, warmup_lr and min_lr of a run of ``global_batch`` images per optimiser step."""
         factor = 1 if self.lr_base_batch is None else global_batch / self.lr_base_batch
         return {name: getattr(self, name) * (factor if name in self.scaled_rates else 1) for name in get_args(Rate)}
 
     def build(
-        self, net: SNNet, total_steps: int, steps_per_epoch: int, global_batch: int
+        self, net: SNNet, total_steps: int, steps_per_epoch: int, global_batch: int | None
     ) -> tuple[Optimizer, CosineLRScheduler]:
         """The optimiser, and the schedule over ``total_steps`` optimiser steps of ``global_batch`` images each.
+
+        ``global_batch`` may be None, not known, where no rate is scaled with it.
 
         Raises:
             InputError: timm has no such optimiser.
         """
         rates = self.rates(global_batch)
         if self.lr_base_batch is None or "lr" not in self.scaled_rates:
-            log.info("learning rate %g, not scaled with the global batch %d", self.lr, global_batch)
+            log.info("learning rate %g, not scaled with the global batch %s", self.lr, global_batch or "size")
         else:
             arguments = rates["lr"], self.lr, global_batch, self.lr_base_batch, global_batch
             log.info("learning rate %g = %g x %d/%d (global batch %d)", *arguments)

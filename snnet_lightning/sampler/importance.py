@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from torch import nn
 
 from snnet_lightning.checked import Seed
+from snnet_lightning.float64 import in_float64
 from snnet_lightning.sampler.flops_grouped import flops_groups, tell_groups
 from snnet_lightning.sampler.sampler import Sampler, generator_of
 from snnet_lightning.stitch.route import Stitch
@@ -82,5 +83,5 @@ class ImportanceSampler(Sampler):
 def mean_importance(parameters: Iterable[nn.Parameter]) -> float:
     """Mean of ``abs(w * dL/dw)`` over all parameters that have a gradient."""
     used = [parameter for parameter in parameters if parameter.grad is not None]
-    total = torch.stack([(parameter * parameter.grad).abs().sum(dtype=torch.float64) for parameter in used]).sum()
+    total = torch.stack([in_float64((parameter * parameter.grad).abs()).sum() for parameter in used]).sum()
     return total.item() / sum(parameter.numel() for parameter in used)

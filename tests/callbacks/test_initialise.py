@@ -9,6 +9,7 @@ import torch
 
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.callbacks import InitialiseStitchingLayers, RememberOverrides
+from snnet_lightning.checkpoints import load_checkpoint
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.data.order import Draw
 from snnet_lightning.errors import InputError
@@ -107,6 +108,16 @@ def test_a_resumed_run_goes_on_from_its_checkpoint(fit, tmp_path):
     assert (watch.step, watch.lr) == (3, lr)
     assert watch.sampler.steps == [3, 4, 5]  # so no stitch is drawn twice for the same step
     assert len(equal(trained, resumed.net.state_dict())) < len(trained)  # and it did train
+
+
+def test_a_net_with_loaded_weights_is_not_initialised(fit, tmp_path):
+    trainer, _ = fit(make_module(0))
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    module = make_module(1)
+    load_checkpoint(module.net, str(tmp_path / "last.ckpt"))
+    loaded = copy.deepcopy(module.net.state_dict())
+    _, watch = fit(module)
+    assert equal(watch.state, loaded) == set(loaded)
 
 
 def test_how_well_every_layer_fits_is_written_down(make_trainer, tmp_path):

@@ -30,7 +30,8 @@ class Record(L.Callback):
         self.epochs = defaultdict(list)
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-        drawn = list(zip(module.drawn, module.drawn_losses.tolist(), strict=True))
+        stitches = [module.net.space[i] for i in outputs["stitches"]]
+        drawn = list(zip(stitches, outputs["losses"].tolist(), strict=True))
         self.epochs[trainer.current_epoch] += drawn
         assert outputs["loss"].item() == pytest.approx(sum(loss for _, loss in drawn) / len(drawn), rel=1e-5)
 

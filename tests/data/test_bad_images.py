@@ -98,15 +98,6 @@ def test_unreadable_is_skip_or_refuse(refused):
     refused("data.unreadable=no: must be skip or refuse", unreadable="no")
 
 
-def test_other_classes_than_the_heads(make_data, make_trainer, tiny_module, tree):
-    for split in ("train", "val"):
-        shutil.copytree(tree / split / "cat", tree / split / "dog")
-    data = make_data(root=str(tree))
-    trainer = make_trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0)
-    with pytest.raises(InputError, match=r"the data has 4 classes.*heads have 3: anchors.num_classes=4 makes heads"):
-        trainer.fit(tiny_module, datamodule=data)
-
-
 def test_a_training_set_without_readable_images(make_data, tree):
     for file in (tree / "train").rglob("*.jpg"):
         file.write_bytes(b"text")

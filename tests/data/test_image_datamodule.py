@@ -22,7 +22,7 @@ def finished(data, loader):
 def epoch(data, number=0):
     """The raw batches of a training epoch."""
     loader = data.train_dataloader()
-    loader.sampler.set_epoch(number)
+    loader.batch_sampler.sampler.set_epoch(number)
     return list(loader)
 
 
@@ -159,7 +159,7 @@ def test_one_split_for_both_is_evaluated_without_augmentation(make_data):
 def test_repeated_augmentation(make_data):
     data = make_data(repeats=3, batch_size=6, augmentation=RAND_AUGMENT)
     plain = make_data(batch_size=6)
-    draws = list(data.train_dataloader().sampler)
+    draws = list(data.train_dataloader().batch_sampler.sampler)
     assert [draw.index for draw in draws] == [index for index in dict.fromkeys(d.index for d in draws) for _ in "abc"]
     batches = epoch(data)
     assert len(batches) == len(epoch(plain)) == 3  # no longer than without
@@ -182,7 +182,7 @@ def test_the_same_batches_with_any_number_of_workers(make_data):
     assert same(first, epoch(alone))
     loader = helped.train_dataloader()  # its workers live on from epoch to epoch
     list(loader)
-    loader.sampler.set_epoch(1)
+    loader.batch_sampler.sampler.set_epoch(1)
     assert same(epoch(alone, 1), list(loader))
 
 
@@ -196,7 +196,7 @@ def test_another_epoch_or_seed_gives_other_batches(make_data):
 
 def test_augmentation_depends_on_the_draw_and_not_on_what_was_drawn_before(make_data):
     data = make_data(augmentation=RAND_AUGMENT)
-    draws = list(data.train_dataloader().sampler)
+    draws = list(data.train_dataloader().batch_sampler.sampler)
     forwards = [data.train_set[draw].image for draw in draws]
     backwards = [data.train_set[draw].image for draw in reversed(draws)]
     assert all(torch.equal(a, b) for a, b in zip(forwards, reversed(backwards), strict=True))
@@ -211,7 +211,7 @@ def test_a_loader_resumes_with_exactly_the_batches_that_are_left(make_data, had,
     whole = epoch(make_data(**options), 2)
 
     killed = make_data(**options).train_dataloader()
-    killed.sampler.set_epoch(2)
+    killed.batch_sampler.sampler.set_epoch(2)
     batches = iter(killed)
     for _ in range(had):
         next(batches)
@@ -220,7 +220,7 @@ def test_a_loader_resumes_with_exactly_the_batches_that_are_left(make_data, had,
 
     resumed = make_data(**options).train_dataloader()
     resumed.load_state_dict(state)
-    resumed.sampler.set_epoch(2)
+    resumed.batch_sampler.sampler.set_epoch(2)
     assert same(whole[had:], list(resumed))
-    resumed.sampler.set_epoch(3)  # and the next epoch is whole again
+    resumed.batch_sampler.sampler.set_epoch(3)  # and the next epoch is whole again
     assert same(epoch(make_data(**options), 3), list(resumed))

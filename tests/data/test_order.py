@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from snnet_lightning.data.order import PADDING, EvaluationBatches, TrainingOrder
+from snnet_lightning.data.order import PADDING, Batches, EvaluationOrder, TrainingOrder
 
 
 @pytest.mark.parametrize("size", [30, 31, 32])
@@ -42,25 +42,34 @@ def test_repeated_augmentation_spreads_the_repeats_over_the_processes():
     assert len(set(seeds)) == len(seeds)
 
 
-def test_what_a_resumed_run_skips_is_the_beginning():
-    whole, rest = list(TrainingOrder(20, 1)), TrainingOrder(20, 1)
-    rest.skip = 8
-    assert list(rest) == whole[8:]
+def test_every_epoch_is_the_first_if_asked_for():
+    order = TrainingOrder(20, 1, every_epoch_the_first=True)
+    first = list(order)
+    assert first == list(TrainingOrder(20, 1))
+    order.set_epoch(3)
+    assert list(order) == first
+
+
+@pytest.mark.parametrize(("first", "stop"), [(0, None), (2, None), (1, 3), (5, None), (0, 0), (7, None)])
+def test_some_batches_of_an_order(first, stop):
+    batches = Batches(TrainingOrder(20, 1), 4, drop_last=True)
+    whole = list(batches)
+    batches.first, batches.stop = first, stop
+    assert list(batches) == whole[first:stop]
+    assert len(batches) == len(whole) == 5
+
+
+def evaluation_batches(size, rank, world):
+    return Batches(EvaluationOrder(size, rank, world), 2, drop_last=False)
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("size", [1, 4, 7, 13, 15])
 def test_evaluation_sees_every_image_once_in_equally_many_batches(size, world):
-    shares = [list(EvaluationBatches(size, 2, rank, world)) for rank in range(world)]
+    shares = [list(evaluation_batches(size, rank, world)) for rank in range(world)]
     draws = [draw for share in shares for batch in share for draw in batch]
     assert sorted(draw.index for draw in draws if draw != PADDING) == list(range(size))
     assert len({len(share) for share in shares}) == 1
     assert len({sum(map(len, share)) for share in shares}) == 1
-    assert all(len(share) == len(EvaluationBatches(size, 2, 0, world)) for share in shares)
+    assert all(len(share) == len(evaluation_batches(size, 0, world)) for share in shares)
     assert len(draws) - size < world  # no more padding than needed
-
-
-def test_batches_that_were_evaluated_before_come_empty():
-    whole = list(EvaluationBatches(13, 3, 1, 2))
-    assert list(EvaluationBatches(13, 3, 1, 2, done=2)) == [[], [], *whole[2:]]
-    assert len(whole) == 3

@@ -36,7 +36,7 @@ class Record(L.Callback):
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         self.after.append(copy_of(module.net.state_dict()))
-        self.drawn.append([stitch.id for stitch in module.drawn])
+        self.drawn.append(list(outputs["stitches"]))
 
 
 def copy_of(tensors):

@@ -1,12 +1,14 @@
 """Started by a test: two processes validate and test over a number of images that does not divide evenly."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import lightning as L
 import torch
 
 from snnet_lightning.anchors import create_anchors
+from snnet_lightning.callbacks import ContinueEvaluation
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
@@ -69,6 +71,32 @@ def make_trainer(*callbacks: L.Callback, **options) -> L.Trainer:
     )
 
 
+class StoppedError(Exception):
+    pass
+
+
+class Count(L.Callback):
+    """Counts the batches of a test, and ends it after some, in the second process one batch later than in the first."""
+
+    def __init__(self, last: int | None = None):
+        self.last, self.seen = last, 0
+
+    def on_test_batch_end(self, trainer, module, *_):
+        self.seen += 1
+        if self.last is not None and self.seen == self.last + trainer.global_rank:
+            raise StoppedError
+
+
+def evaluate_interrupted(directory: str) -> dict:
+    module, count = SNNetModule(make_transformers(), UniformSampler(1), RECIPE), Count()
+    with suppress(StoppedError):
+        trainer = make_trainer(ContinueEvaluation(directory, 0), Count(2))
+        trainer.test(module, datamodule=OddDigits(batch_size=8), verbose=False)
+    trainer = make_trainer(ContinueEvaluation(directory, 0), count)
+    trainer.test(module, datamodule=OddDigits(batch_size=8), verbose=False)
+    return {"batches": count.seen, "test": rows(module.scores)}
+
+
 def evaluate_without_training() -> dict:
     module = SNNetModule(make_transformers(), UniformSampler(1), RECIPE)
     record = RecordValidation()
@@ -98,6 +126,7 @@ def evaluate_after_training() -> dict:
 
 if __name__ == "__main__":
     found = {"untrained": evaluate_without_training(), "trained": evaluate_after_training()}
+    found["interrupted"] = evaluate_interrupted(sys.argv[1])
     if torch.distributed.get_rank() == 0:
         torch.save(found, Path(sys.argv[1]) / "scores.pt")
     torch.distributed.barrier()

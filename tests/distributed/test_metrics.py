@@ -53,6 +53,12 @@ def test_test(script):
     assert_same(script.found["untrained"]["test"], scores_by_hand(script, net, net.space, (1, 8, 8)))
 
 
+def test_an_evaluation_that_goes_on_from_different_batches(script):
+    found, net = script.found["interrupted"], script.make_transformers()
+    assert found["batches"] == 7 - 2  # of the first process, which has 51 images
+    assert_same(found["test"], scores_by_hand(script, net, net.space, (1, 8, 8)))
+
+
 @pytest.mark.parametrize("loop", ["validate", "test"])
 def test_batch_normalisation_is_that_of_the_first_process(script, loop):
     """It is the first process that writes the checkpoint."""

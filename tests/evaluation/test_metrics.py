@@ -84,3 +84,45 @@ def test_a_stitch_without_images_has_no_accuracy(logits, target):
     assert scores[1].images == 0
     assert math.isnan(scores[1].acc1)
     assert not math.isnan(scores[0].acc1)
+
+
+def without_float64(x):
+    """What moving to a device does that has no float64, as Apple's MPS."""
+    if x.dtype == torch.float64:
+        raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64")
+    return x.clone()
+
+
+def test_metrics_move_with_a_network_to_a_device_without_float64(logits, target):
+    network = torch.nn.ModuleList([torch.nn.Linear(2, 2), StitchMetrics(STITCHES)])
+    feed(network[1], logits[:, :30], target[:30], 16)
+    network._apply(without_float64)
+    feed(network[1], logits[:, 30:], target[30:], 16)
+    assert_right(network[1], logits, target)
+    network[1].reset()
+    network._apply(without_float64)
+    feed(network[1], logits, target, 50)
+    assert_right(network[1], logits, target)
+
+
+@pytest.mark.parametrize("move", ["bfloat16", "half", "double", "cpu"])
+def test_losses_stay_in_float64_whatever_the_networks_precision(logits, target, move):
+    network = torch.nn.ModuleList([torch.nn.Linear(2, 2), StitchMetrics(STITCHES)])
+    feed(network[1], logits[:, :30], target[:30], 16)
+    network.to({"bfloat16": torch.bfloat16, "half": torch.half, "double": torch.double}.get(move, move))
+    getattr(network, move)()
+    feed(network[1], logits[:, 30:], target[30:], 16)
+    assert network[1].loss.dtype == torch.float64
+    assert_right(network[1], logits, target)
+
+
+def test_a_state_is_taken_whole_or_not_at_all(logits, target):
+    metrics, other = fed(logits[:, :30], target[:30], 16), fed(logits[:, 30:], target[30:], 16)
+    state = {name: value.clone() for name, value in metrics.metric_state.items()}
+    for wrong in (state | {"more": state["loss"]}, state | {"loss": state["loss"].float()}, {"loss": state["loss"]}):
+        with pytest.raises(ValueError, match="not the state of metrics of 3 stitches"):
+            other.load_state(wrong)
+    assert_right(other, logits[:, 30:], target[30:])
+    other.load_state(state)
+    feed(other, logits[:, 30:], target[30:], 16)
+    assert_right(other, logits, target)

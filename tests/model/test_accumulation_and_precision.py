@@ -25,7 +25,7 @@ class Recorder(L.Callback):
         self.batches.append(batch)
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-        self.drawn.append(module.drawn)
+        self.drawn.append(tuple(module.net.space[i] for i in outputs["stitches"]))
 
     def on_before_optimizer_step(self, trainer, module, optimizer):
         self.gradients.append({n: p.grad.clone() for n, p in module.net.named_parameters() if p.grad is not None})

@@ -132,7 +132,7 @@ def test_warm_up_counts_optimizer_steps_when_gradients_are_accumulated(module, m
 
 
 def test_the_rate_scales_with_the_images_of_an_optimizer_step(module, make_trainer):
-    module.optim = OptimizerRecipe("sgd", lr=1e-3, warmup_epochs=0, lr_base_batch=64)
+    module.optim, module.batch_size = OptimizerRecipe("sgd", lr=1e-3, warmup_epochs=0, lr_base_batch=64), 32
     trainer = make_trainer(max_epochs=1, limit_train_batches=4, limit_val_batches=0, accumulate_grad_batches=4)
     seen = rates_of_steps(trainer)
     trainer.fit(module, datamodule=DigitsDataModule(batch_size=32))

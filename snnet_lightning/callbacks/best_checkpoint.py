@@ -1,0 +1,17 @@
+"""The checkpoint of the best validation, and one also where there was no validation."""
+
+import lightning as L
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Lightning's ModelCheckpoint, which writes the last state at the end of a training that saw no validation.
+
+    Arguments as there.
+    """
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_train_end(trainer, pl_module)
+        if self.best_model_score is None and not trainer.fast_dev_run:
+            self.best_model_path = self.format_checkpoint_name({})
+            trainer.save_checkpoint(self.best_model_path)
