@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from snnet_lightning.atomic import written_atomically
+from snnet_lightning.composition import make_paths_absolute, require_experiment_of_anchors
 from snnet_lightning.errors import InputError, RunError
 from snnet_lightning.first_process import is_first_process
 from snnet_lightning.logger.closing import closing_runs
@@ -71,6 +72,8 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
             return run_in_own_process(script, hydra)
         directory = Path(hydra.runtime.output_dir)
         try:
+            require_experiment_of_anchors(hydra.overrides.task, hydra.runtime.choices)
+            make_paths_absolute(cfg, hydra.runtime.cwd)
             OmegaConf.resolve(cfg)
             OmegaConf.set_readonly(cfg, True)
             if is_first_process():
