@@ -1,5 +1,6 @@
 """Around Hydra's main function: one line for wrong input, and the run's resolved configuration."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -22,9 +23,12 @@ from snnet_lightning.composition import make_paths_absolute, require_experiment_
 from snnet_lightning.errors import InputError, RunError
 from snnet_lightning.first_process import is_first_process
 from snnet_lightning.logger.closing import closing_runs
+from snnet_lightning.logs import libraries_logged
 from snnet_lightning.sweeps.own_process import is_job_of_sweep, run_in_own_process
 from snnet_lightning.sweeps.record import note_error, note_value
 from snnet_lightning.sweeps.write_sweep import sweeps_summed_up
+
+log = logging.getLogger(__name__)
 
 CONF = Path(__file__).parents[1] / "conf"
 SHOW_TRACEBACK = "HYDRA_FULL_ERROR"
@@ -79,7 +83,8 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
             if is_first_process():
                 with written_atomically(directory / "config.yaml") as unfinished:
                     OmegaConf.save(cfg, unfinished)
-            with closing_runs():
+            log.info("log, checkpoints and results go to %s", directory)
+            with libraries_logged(), closing_runs():
                 value = task(cfg)
         except Exception as error:
             told = told_in_one_line(error)
