@@ -9,7 +9,8 @@ from typing import Any, TextIO
 
 from snnet_lightning.first_process import is_first_process
 
-OURS = "snnet_lightning"
+HEARD = ("snnet_lightning", "lightning")  # whose information is for people; of others, warnings are
+NOISE = ("TPU available: False", "💡 Tip", "`Trainer(limit_", "-----")  # Lightning's lines that say nothing
 OF_EVERY_PROCESS = "snnet_lightning.data"  # each has images of its own; all else is the same in all of them
 CHATTY = ("lightning", "lightning.fabric", "lightning.pytorch", "torchmetrics", "huggingface_hub")
 WARNINGS = logging.getLogger("py.warnings")
@@ -17,7 +18,7 @@ DEPRECATIONS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
 
 
 class Terminal(logging.StreamHandler):
-    """Prints what we say, and what libraries warn of; each warning once, and for all processes the first one."""
+    """Prints what we and Lightning say, and what others warn of; each warning once, for all processes the first one."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -29,11 +30,11 @@ class Terminal(logging.StreamHandler):
         return sys.stdout
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not is_first_process() and not record.name.startswith(OF_EVERY_PROCESS):
-            return False
+        message, first = record.getMessage(), is_first_process()
         if record.levelno < logging.WARNING:
-            return record.name.startswith(OURS) and is_first_process()
-        message = record.getMessage()
+            return first and record.name.startswith(HEARD) and not message.startswith(NOISE)
+        if not first and not record.name.startswith(OF_EVERY_PROCESS):
+            return False
         known = message in self.warned
         self.warned.add(message)
         return not known

@@ -37,13 +37,13 @@ class LastCheckpoint(Checkpoint):
         step = trainer.global_step
         if self.every_n_train_steps and step != self.saved_step and step % self.every_n_train_steps == 0:
             self.saved_step = step
-            trainer.save_checkpoint(self.path)
+            trainer.save_checkpoint(self.path, weights_only=False)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        trainer.save_checkpoint(self.path)
+        trainer.save_checkpoint(self.path, weights_only=False)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         if isinstance(exception, SIGTERMException):
             exception.code = 128 + signal.SIGTERM  # as shells have it; Lightning's own is that of success
             if trainer.state.fn == TrainerFn.FITTING:
-                trainer.save_checkpoint(self.path)
+                trainer.save_checkpoint(self.path, weights_only=False)
