@@ -21,6 +21,8 @@ class WriteResults(L.Callback):
 
     @rank_zero_only
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.progress_bar_callback is not None:
+            trainer.progress_bar_callback.teardown(trainer, pl_module, "test")  # its last state goes above the table
         rows = pl_module.rows
         report(rows, pl_module.net.space, self.directory)
         for logger in trainer.loggers:

@@ -1,5 +1,6 @@
 """Around the task under Hydra: strict, recorded configuration, and one line for wrong input."""
 
+import logging
 from collections.abc import Callable
 from copy import deepcopy
 from functools import wraps
@@ -11,13 +12,18 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from snnet_lightning.atomic import written_atomically
+from snnet_lightning.command.experiment import require_experiment_of_anchors
 from snnet_lightning.command.explain import explain
 from snnet_lightning.command.instantiate import check
+from snnet_lightning.command.logs import libraries_logged
+from snnet_lightning.command.paths import make_paths_absolute
 from snnet_lightning.command.run import stop, wants_traceback
 from snnet_lightning.first_process import is_first_process
 from snnet_lightning.logger.closing import closing_runs
 from snnet_lightning.sweeps.own_process import is_job_of_sweep, run_in_own_process
 from snnet_lightning.sweeps.record import note_error, note_value
+
+log = logging.getLogger(__name__)
 
 
 def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
@@ -36,13 +42,16 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
         directory = Path(hydra.runtime.output_dir)
         composed = deepcopy(cfg)
         try:
+            require_experiment_of_anchors(hydra.overrides.task, hydra.runtime.choices)
+            make_paths_absolute(cfg, hydra.runtime.cwd)
             OmegaConf.resolve(cfg)
             OmegaConf.set_readonly(cfg, True)
             check(cfg)
             if is_first_process():
                 with written_atomically(directory / "config.yaml") as unfinished:
                     OmegaConf.save(cfg, unfinished)
-            with closing_runs():
+            log.info("log, checkpoints and results go to %s", directory)
+            with libraries_logged(), closing_runs():
                 value = task(cfg)
         except Exception as error:
             told = explain(error, composed)

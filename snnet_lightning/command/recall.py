@@ -63,7 +63,7 @@ def _choices(typed: Sequence[Override], option: str, path: str) -> Iterator[tupl
         space = space_as_data(description.stitch)
         groups["stitch"] = {"_target_": _name_of(SPACES[space.pop("space")]), **space}
         groups["anchors"] = _anchors(description)
-        values = {"net": {"low_rank": description.layers.low_rank}}
+        values = {} if "net" in chosen else {"net": {"low_rank": description.layers.low_rank}}
         if "anchors" not in chosen:  # once more, for experiments and debug say values of anchors too
             values["anchors"] = groups["anchors"]
         if option == "ckpt_path" and not chosen & set(DATA_CHOOSERS) and _value_of(typed, "accuracy") is not False:

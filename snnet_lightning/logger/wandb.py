@@ -68,6 +68,7 @@ class StitchWandbLogger(WandbLogger):
             job_type=job_type,
             # WandbLogger's own offline=True would stay in the environment for a sweep's next job, and refuse log_model.
             mode="offline" if offline else None,
+            settings=wandb.Settings(quiet=True),  # where the run is, without its curves drawn in the terminal
             # Only the first process has a run, and only it has written the file.
             config=_read_config(config_file) | {"overrides": list(overrides)} if is_first_process() else None,
         )

@@ -32,7 +32,7 @@ NARROW = {
 
 
 def overrides(family):
-    return [f"anchors={family}", "debug=default", *NARROW.get(family, [])]
+    return ["experiment=none", f"anchors={family}", "debug=default", *NARROW.get(family, [])]
 
 
 @pytest.mark.parametrize("family", CONFIGURATIONS)

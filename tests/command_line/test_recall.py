@@ -124,7 +124,7 @@ def test_another_network_than_that_of_the_weights(checkpoint, run_here, tmp_path
 
 
 def test_weights_of_another_checkpoint_start_a_new_training(checkpoint, run_here, tmp_path):
-    start = [f"init_from={checkpoint}", "trainer.max_epochs=0", "trainer.limit_test_batches=2"]
+    start = [f"init_from={checkpoint}", "experiment=digits", "trainer.max_epochs=0", "trainer.limit_test_batches=2"]
     run = succeeded(run_here("train.py", *start, "data.batch_size=60", directory=tmp_path / "run"))
     trained = checkpoint.parents[1] / "stitches.jsonl"
     again = [json.loads(line) for line in (run.directory / "stitches.jsonl").read_text().splitlines()]

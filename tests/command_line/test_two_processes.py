@@ -15,6 +15,10 @@ def rows(directory):
 def test_training_and_its_checkpoint_in_one_process(start, run_here, tmp_path):
     run = start("train.py", "strategy=ddp", *TWO, *SHORT, directory=tmp_path / "two")
     assert run.status == 0, run.err
+    said = run.out.partition("Epoch ")[0].splitlines()
+    assert len(said) == len(set(said)) <= 10, run.out  # for both processes
+    assert "initialised 10 stitching layers by least squares on 100 images" in said
+    assert run.err == ""
     (path,) = tmp_path.rglob("stitches.jsonl")
     assert path.parent == run.directory
     found = rows(run.directory)

@@ -94,6 +94,12 @@ def logged(trained):
     return only
 
 
+def test_wandb_says_where_the_run_is_and_draws_no_curves(trained):
+    lines = [line for line in (trained.out + trained.err).splitlines() if line.startswith("wandb: ")]
+    assert len([line for line in lines if "Run data is saved locally" in line]) == 1
+    assert len(lines) <= 3
+
+
 def test_the_table_has_every_stitch(trained, logged):
     table = logged.media("table/stitches/*.json")
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
