@@ -63,10 +63,9 @@ def _is_unmade(value: Any) -> bool:
 
 
 def _again(error: ErrorDetails) -> InitErrorDetails:
-    details = {key: error[key] for key in ("type", "loc", "input", "ctx") if key in error}
-    if error["type"] == NO_NUMBER.type:
-        details["type"] = NO_NUMBER
-    return InitErrorDetails(**details)
+    # As a custom error, for pydantic makes some of its own only itself.
+    kind = PydanticCustomError(error["type"], error["msg"], error.get("ctx"))
+    return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
 
 
 @cache
@@ -117,7 +116,8 @@ def _flat(annotation: Any) -> Iterator[Any]:
 def explain(error: ValidationError) -> tuple[str, Any, str]:
     """Where a check failed (a dotted key within what was given), what stood there, and what would be right."""
     errors = error.errors()
-    first = errors[0]
+    of_one = [e for e in errors if e["loc"][:1] == errors[0]["loc"][:1]]
+    first = max(of_one, key=lambda e: _place(e)[0].count("."))  # of several types, the one that was tried the furthest
     path, given = _place(first)
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         return path, given, "there is no such option"

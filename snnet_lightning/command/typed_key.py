@@ -1,5 +1,6 @@
 """Which key a user would have typed for a value."""
 
+import re
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig
@@ -23,9 +24,14 @@ def typed_key(cfg: DictConfig, key: str) -> str:
         if node is None:
             return key
         if node._is_interpolation():
-            text = node._value()
-            source = text[2:-1]
-            if text != f"${{{source}}}" or ":" in source or "$" in source:  # made of several, or by a resolver
+            source = _source(node._value())
+            if source is None:
                 return key
             return typed_key(cfg, ".".join([source, *words[place + 1 :]]))
     return key
+
+
+def _source(interpolation: str) -> str | None:
+    """The key that an interpolation stands for; None if it is made of several, or by a resolver."""
+    match = re.fullmatch(r"\$\{(?:oc\.select:)?([\w.]+)(?:,\s*null)?\}", interpolation)
+    return match[1] if match else None
