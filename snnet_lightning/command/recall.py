@@ -12,7 +12,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException
 
 from snnet_lightning.errors import InputError
 
@@ -148,7 +148,7 @@ def _parsed(word: str) -> Override | None:
     """An override, or None for an option and for what Hydra will refuse."""
     try:
         return OverridesParser.create().parse_override(word)
-    except OverrideParseException:
+    except HydraException:
         return None
 
 

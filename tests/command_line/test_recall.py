@@ -61,7 +61,7 @@ def test_network_and_data_are_those_of_the_checkpoint(checkpoint):
     assert cfg.net.low_rank == 2
     assert list(cfg.anchors.names) == ["digits_tiny", "digits_small", "digits_base"]
     assert (cfg.anchors.weights, cfg.data.batch_size) == ("checkpoint", 60)
-    assert cfg.trainer.limit_test_batches == 1.0  # how it was trained and tested is not recalled
+    assert cfg.trainer.limit_test_batches is None  # how it was trained and tested is not recalled
 
 
 def test_what_is_typed_wins(checkpoint):
@@ -99,6 +99,7 @@ def test_the_same_bytes_whatever_conf_says(trained, checkpoint, start, run_here,
     changes = {
         "stitch/paired": {"kernel_size": 3, "stride": 2, "pairs": "all", "final_norm": True},
         "data/digits": {"batch_size": 33},
+        "net/snnet": {"low_rank": 5},
     }
     for name, change in changes.items():
         path = conf / f"{name}.yaml"
@@ -106,9 +107,6 @@ def test_the_same_bytes_whatever_conf_says(trained, checkpoint, start, run_here,
     for path in (conf / "anchors").glob("*.yaml"):
         text = path.read_text().replace("digits_tiny", "digits_base").replace("kwargs: {}", "kwargs: {depth: 3}")
         path.write_text(text.replace("num_classes: 10", "num_classes: 7"))
-    train = (conf / "train.yaml").read_text()
-    assert "low_rank: null" in train
-    (conf / "train.yaml").write_text(train.replace("low_rank: null", "low_rank: 5"))
     words = [f"ckpt_path={checkpoint}", "--config-path", str(conf)]
     second = succeeded(start("evaluate.py", *words, directory=tmp_path / "second"))
     rows = (first.directory / "stitches.jsonl").read_bytes()
@@ -186,12 +184,25 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("place", HOSTILE)
-def test_nothing_in_a_file_is_called(changed, run_here, tmp_path, monkeypatch, place):
+def test_nothing_in_a_file_is_called(changed, run_here, tmp_path, place):
     path = changed(HOSTILE[place])
     run = run_here("evaluate.py", f"ckpt_path={path}", directory=tmp_path / "run")
     assert run.status == 1
     assert run.err.startswith(f"error: ckpt_path={path}: ") or "timm has no model" in run.err
     assert "Traceback" not in run.err
+    assert not (ROOT / "MADE").exists()
+
+
+@pytest.mark.parametrize("option", ["ckpt_path=last", "init_from={}", "anchors.weights={}"])
+@pytest.mark.parametrize("place", ["a space", "an anchor's arguments"])
+def test_nothing_in_a_file_is_called_in_training(changed, run_here, tmp_path, option, place):
+    path = changed(HOSTILE[place])
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    shutil.copy(path, tmp_path / "run" / "checkpoints" / "last.ckpt")
+    run = run_here("train.py", option.format(path), "experiment=digits", directory=tmp_path / "run")
+    assert run.status == 1
+    (line,) = run.err.splitlines()
+    assert "holds no description of an SN-Net" in line
     assert not (ROOT / "MADE").exists()
 
 
