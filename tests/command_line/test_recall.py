@@ -107,7 +107,7 @@ def test_the_same_bytes_whatever_conf_says(trained, checkpoint, start, run_here,
     for path in (conf / "anchors").glob("*.yaml"):
         text = path.read_text().replace("digits_tiny", "digits_base").replace("kwargs: {}", "kwargs: {depth: 3}")
         path.write_text(text.replace("num_classes: 10", "num_classes: 7"))
-    words = [f"ckpt_path={checkpoint}", "--config-path", str(conf)]
+    words = ["--config-path", str(conf), f"ckpt_path={checkpoint}"]
     second = succeeded(start("evaluate.py", *words, directory=tmp_path / "second"))
     rows = (first.directory / "stitches.jsonl").read_bytes()
     assert (second.directory / "stitches.jsonl").read_bytes() == rows
