@@ -224,3 +224,15 @@ def test_a_loader_resumes_with_exactly_the_batches_that_are_left(make_data, had,
     assert same(whole[had:], list(resumed))
     resumed.batch_sampler.sampler.set_epoch(3)  # and the next epoch is whole again
     assert same(epoch(make_data(**options), 3), list(resumed))
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true", "bf16-mixed", "32-true"])
+def test_every_precision_trains_and_tests(make_data, make_trainer, tiny_module, precision):
+    data = make_data(mixup={"mixup_alpha": 0.8}, erasing={"probability": 0.5})
+    trainer = make_trainer(precision=precision, max_epochs=1, limit_train_batches=2, limit_val_batches=1)
+    trainer.fit(tiny_module, datamodule=data)
+    trainer.test(tiny_module, datamodule=data, verbose=False)
+    assert trainer.global_step == 2
+    dtype = {"bf16-true": torch.bfloat16, "64-true": torch.float64}.get(precision, torch.float32)
+    assert {parameter.dtype for parameter in tiny_module.net.parameters()} == {dtype}
+    assert all(torch.tensor(score.loss).isfinite() for score in tiny_module.scores)
