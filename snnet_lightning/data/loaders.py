@@ -20,7 +20,7 @@ class PartialLoader(DataLoader):
     part: tuple[int, int | None] = (0, None)
 
     def give_only(self, first: int, stop: int | None = None) -> None:
-        """From now until they are iterated over once, give only the batches from ``first`` to before ``stop``."""
+        """In the next pass, give only the batches from ``first`` to before ``stop``; later ones are whole again."""
         self.part = first, stop
 
     def __iter__(self) -> Iterator[Any]:

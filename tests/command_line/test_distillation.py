@@ -46,7 +46,7 @@ def test_debug_needs_no_published_teacher_unless_told_so():
 def test_a_run(run_here, tmp_path, options):
     run = run_here("train.py", *options, *SHORT, directory=tmp_path)
     assert run.status == 0, run.err
-    assert {"stitches.jsonl", "last.ckpt"} <= run.written()
+    assert {"stitches.jsonl", "last.ckpt", "best.ckpt"} <= run.written()
 
 
 @pytest.mark.parametrize(
