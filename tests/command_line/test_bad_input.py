@@ -16,22 +16,21 @@ TRAIN = {
     "hydra.launcher.zzz=1": "no key 'hydra.launcher.zzz'; --cfg hydra lists them all",
     "anchors=deit": "anchors=deit: there is no such choice; there are .*deit_ti_s_b, digits",
     "sampler=unifrom": "sampler=unifrom: there is no such choice; there are flops_grouped, .*, uniform",
-    "sampler=single": "Missing mandatory value: .*sampler.stitch",
+    "sampler=single": "sampler.stitch: has to be said",
+    "trainer=null": "Config group override must be a string or a list",
+    "trainer.strategy=5": "trainer: .*invalid strategy name",
     "max_epochs": "cannot read the override 'max_epochs': it must be key=value",
     "anchors.kwargs_each=[{depth: 8},{},{}]": r"digits_tiny: its pretrained weights .*do not fit .*blocks\.6",
     "+anchors.kwargs.dept=8": "anchors.kwargs of digits_tiny: .*dept",
     "anchors.names=[digits_tiny,visformer_tiny]": "visformer_tiny is a Visformer.*supported.*ResNet.*VisionTransformer",
     "anchors.names=[digits_tiny,digits_bse]": "no model 'digits_bse'; did you mean digits_base",
-    "anchors.names=[digits_tiny]": "at least two anchors",
     "anchors.weights=no/such.pth": "anchors.weights: no file 'no/such.pth'",
-    "callbacks.initialise.samples=0": "callbacks.initialise.samples=0.*at least 1",
     "data.batch_size=2000": "data.batch_size=2000: must be 1 to 1257",
-    "stitch.kernel_size=0": "stitch.kernel_size=0: must be at least 1",
-    "stitch.pairs=some": "stitch.pairs=some: must be nearest or all",
+    "stitch.kernel_size=0": "stitch.kernel_size=0: must be above 0",
     "optim.opt=adamm": "optim.opt=adamm: .*list_optimizers",
-    "optim.lr_base_batch=0": "optim.lr_base_batch=0: must be at least 1 image",
-    "optim.scaled_rates=[lrr]": r"optim.scaled_rates=\['lrr'\]: must be a list of some of lr, warmup_lr, min_lr",
-    "optim.agc_clip_factor=-1": "optim.agc_clip_factor=-1: must be above 0",
+    "data=imagefolder": "data.root: has to be said",
+    "anchors=deit_ti_s_b": "anchors=deit_ti_s_b would be trained as experiment=digits, the default: add experiment=none",
+    "init_from=no/such.ckpt": "init_from=no/such.ckpt: no such file",
     "ckpt_path=no/such.ckpt": "ckpt_path=no/such.ckpt: no such file",
 }
 
@@ -50,7 +49,6 @@ SAMPLERS = {
     "sampler=sandwich net.freeze_anchors=true": "sampler=sandwich trains .* net.freeze_anchors=true forbids",
     "sampler=sandwich sampler.random_stitches=34": "sampler.random_stitches=34: there are 33 to draw from",
     "distillation=in_place": "distillation=in_place: every step must draw the largest anchor first",
-    "sampler=importance sampler.decay=1": "sampler.decay=1: must be at least 0 and below 1",
 }
 
 
@@ -97,17 +95,52 @@ def foreign(path: Path) -> str:
     return r"not an SN-Net checkpoint.*cls_token.*anchors\.weights"
 
 
-def of_another_network(path: Path) -> str:
-    torch.save({"state_dict": {"net.anchors.0.model.cls_token": torch.zeros(1, 1, 5)}, "overrides": []}, path)
-    return "does not fit the configured network.*missing.*of another shape"
+def text(path: Path) -> str:
+    path.write_text("not a checkpoint")
+    return "not a checkpoint"
 
 
-@pytest.mark.parametrize("script", ["train.py", "evaluate.py"])
-@pytest.mark.parametrize("make", [missing, truncated, foreign, of_another_network])
-def test_checkpoint(run_here, tmp_path, script, make):
+@pytest.mark.parametrize("option", ["train.py ckpt_path", "train.py init_from", "evaluate.py ckpt_path"])
+@pytest.mark.parametrize("make", [missing, truncated, foreign, text])
+def test_checkpoint(run_here, tmp_path, option, make):
     path = tmp_path / "x.ckpt"
     says = make(path)
-    assert_refused(run_here(script, f"ckpt_path={path}", directory=tmp_path / "run"), f"ckpt_path={path}.*{says}")
+    script, option = option.split()
+    run = run_here(script, f"{option}={path}", "experiment=digits", directory=tmp_path / "run")
+    assert_refused(run, f"{option}={path}.*{says}")
+
+
+@pytest.mark.parametrize("content", [missing, truncated, text])
+def test_a_checkpoint_that_lightning_would_take_up_by_itself(run_here, tmp_path, content):
+    """What SLURM's requeueing leaves in a run's directory, Lightning prefers to any ckpt_path."""
+    path = tmp_path / "hpc_ckpt_1.ckpt"
+    says = content(path)
+    if not path.exists():
+        path.mkdir()
+    run = run_here("train.py", directory=tmp_path)
+    assert run.status == 1
+    (line,) = run.err.splitlines()
+    assert re.search(f"{path}: .*{says}", line), line
+
+
+def a_file(path: Path) -> str:
+    path.write_text("a file")
+    return "File exists|Not a directory"
+
+
+def below_a_file(path: Path) -> str:
+    path.parent.write_text("a file")
+    return "Not a directory|File exists"
+
+
+@pytest.mark.parametrize("make", [a_file, below_a_file])
+def test_a_run_directory_that_cannot_be(run_here, tmp_path, make):
+    path = tmp_path / "up" / "run" if make is below_a_file else tmp_path / "run"
+    says = make(path)
+    run = run_here("train.py", directory=path)
+    assert run.status == 1
+    (line,) = run.err.splitlines()
+    assert re.match(f"error: .*{path if make is a_file else path.parent}.*: ({says})", line), line
 
 
 def test_evaluation_without_a_checkpoint(run_here, tmp_path):
@@ -122,7 +155,7 @@ def test_in_a_process_of_its_own(start, tmp_path, override):
 def test_a_checkpoint_in_a_process_of_its_own(start, tmp_path):
     path = tmp_path / "x.ckpt"
     says = foreign(path)
-    assert_refused(start("evaluate.py", f"ckpt_path={path}", directory=tmp_path / "run"), says)
+    assert_refused(start("evaluate.py", f"ckpt_path={path}", "anchors=digits", directory=tmp_path / "run"), says)
 
 
 def test_a_sweep_and_its_configuration_at_once(run_here, tmp_path):
@@ -133,4 +166,4 @@ def test_a_sweep_fails_with_its_jobs(run_here, tmp_path):
     sweep = ["-m", "stitch.kernel_size=0", f"hydra.sweep.dir={tmp_path}"]
     run = run_here("train.py", *sweep, directory=tmp_path)
     assert run.status == 1
-    assert "error: stitch.kernel_size=0: must be at least 1" in run.err.splitlines()
+    assert "error: stitch.kernel_size=0: must be above 0" in run.err.splitlines()
