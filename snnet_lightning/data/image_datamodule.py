@@ -168,9 +168,9 @@ class ImageDataModule(ReproducibleDataModule):
     def plain_train_set(self) -> Dataset:
         if isinstance(self.train_set, TrainingStream):
             return EvaluationStream(self._dataset(self.splits[0], training=False), self.input_size, 0, 1)
-        plain = copy(self.train_set.images)  # its reader too: walking through ImageNet's files takes long
-        plain.transform = self._transform(training=False)
-        return SeededImages(plain, self.input_size, training=False)
+        images = copy(self.train_set.images)  # its reader too: walking through ImageNet's files takes long
+        images.transform = self._transform(training=False)
+        return SeededImages(images, self.input_size, training=False)
 
     collate = staticmethod(collate)
 
