@@ -25,7 +25,7 @@ def require_experiment_of_anchors(typed: Iterable[str], choices: Mapping[str, st
     Raises:
         InputError: ``anchors=`` was typed, ``experiment=`` was not, and the default experiment is for other anchors.
     """
-    anchors, experiment = choices["anchors"], choices.get("experiment", "none")
+    anchors, experiment = choices.get("anchors"), choices.get("experiment", "none")
     groups = {override.key_or_group for override in OverridesParser.create().parse_overrides(list(typed))}
     if experiment in ("none", anchors) or "experiment" in groups or "anchors" not in groups:
         return
