@@ -20,7 +20,7 @@ def require_experiment_of_anchors(typed: Iterable[str], choices: Mapping[str, st
         InputError: ``anchors=`` or ``init_from=`` was typed, ``experiment=`` was not, and the default experiment is for
             other anchors.
     """
-    anchors, experiment = choices["anchors"], choices.get("experiment", "none")
+    anchors, experiment = choices.get("anchors"), choices.get("experiment", "none")
     groups = {override.key_or_group for override in OverridesParser.create().parse_overrides(list(typed))}
     other = [group for group in ("anchors", "init_from") if group in groups]
     if experiment in ("none", anchors) or "experiment" in groups or not other:
