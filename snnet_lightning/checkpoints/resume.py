@@ -1,9 +1,12 @@
 """Where and whether a run that was killed can go on."""
 
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from lightning.fabric.plugins.environments import SLURMEnvironment
 
 from snnet_lightning.anchors.weights import state_differences
 from snnet_lightning.checkpoint_file import description_in, own_state, read_checkpoint
@@ -16,6 +19,7 @@ log = logging.getLogger(__name__)
 
 LAST = "last"
 FILENAME = "last.ckpt"
+REQUEUED = re.compile(r"hpc_ckpt_(\d+)\.ckpt")
 # What Lightning restores a training from, and what its first entry must be like.
 TRAINING = {"optimizer_states": list, "lr_schedulers": list, "loops": Mapping, "callbacks": Mapping}
 
@@ -30,6 +34,14 @@ def resolve_last(ckpt_path: str | None, directory: str | Path) -> str | None:
         return str(path)
     log.info("no %s yet: the run starts from the beginning", path)
     return None
+
+
+def requeued(directory: str | Path) -> str | None:
+    """What Lightning left in ``directory`` for the next life of a SLURM job, and would take up by itself; else None."""
+    if not SLURMEnvironment.detect():
+        return None
+    found = [(int(match[1]), path) for path in Path(directory).glob("*") if (match := REQUEUED.fullmatch(path.name))]
+    return str(max(found)[1]) if found else None
 
 
 def require_resumable(net: SNNet, path: str | None) -> None:

@@ -34,6 +34,9 @@ def explain(error: BaseException, cfg: DictConfig | None = None) -> str | None:
         return f"cannot read the override {error.override!r}: it must be key=value"
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _explain_composition(error)
+    refused = next((e for e in _causes(error) if type(e).__name__ == "MisconfigurationException"), None)
+    if refused is not None:  # by Lightning; told by name, for importing it takes seconds
+        return f"trainer: {_in_one_line(refused)}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, ValueError) and cfg is None and _raised_by_hydra(error):

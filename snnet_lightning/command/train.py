@@ -30,7 +30,7 @@ class Training:
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 @job
 def task(cfg: DictConfig) -> float:
-    from snnet_lightning.checkpoints.resume import require_resumable, resolve_last
+    from snnet_lightning.checkpoints.resume import requeued, require_resumable, resolve_last
     from snnet_lightning.command.instantiate import instantiate
     from snnet_lightning.command.parts import create_net, create_trainer, metric, start_from
 
@@ -39,7 +39,7 @@ def task(cfg: DictConfig) -> float:
     datamodule = instantiate(cfg.data)
     net = create_net(cfg, datamodule)
     start_from(net, options.init_from, options.ckpt_path, cfg.recalled_from)
-    ckpt_path = resolve_last(options.ckpt_path, options.checkpoints)
+    ckpt_path = resolve_last(options.ckpt_path, options.checkpoints) or requeued(cfg.trainer.default_root_dir)
     require_resumable(net, ckpt_path)
     model = instantiate(cfg.model, net=net)
     trainer = create_trainer(cfg)

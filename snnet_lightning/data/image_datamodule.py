@@ -191,8 +191,7 @@ class ImageDataModule(ReproducibleDataModule):
             if self.mixup:
                 # Labels are smoothed by the loss, mixed or not.
                 images, targets = Mixup(**self.mixup, label_smoothing=0, num_classes=self.num_classes)(images, targets)
-        # Lightning has converted the batch before, when it was bytes.
-        return self.trainer.precision_plugin.convert_input((images, targets)) if self.trainer else (images, targets)
+        return images, targets
 
     def _report(self, unreadable: Sequence[str]) -> None:
         if unreadable and self.unreadable == "refuse":

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from snnet_lightning.anchors import create_anchors
-from snnet_lightning.callbacks import InitialiseStitchingLayers, RememberOverrides
-from snnet_lightning.checkpoints import load_checkpoint
+from snnet_lightning.callbacks import InitialiseStitchingLayers
+from snnet_lightning.checkpoint_file import read_checkpoint
+from snnet_lightning.checkpoints import load_weights
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.data.order import Draw
-from snnet_lightning.errors import InputError
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.network.initialise import initialise_by_least_squares
@@ -59,7 +59,7 @@ def make_module(seed):
 def fit(make_trainer):
     def run(module, method="least_squares", samples=100, epochs=1, ckpt_path=None):
         watch = Watch()
-        callbacks = [InitialiseStitchingLayers(method, samples), RememberOverrides(["stitch.kernel_size=2"]), watch]
+        callbacks = [InitialiseStitchingLayers(method, samples), watch]
         trainer = make_trainer(max_epochs=epochs, limit_train_batches=3, limit_val_batches=0, callbacks=callbacks)
         trainer.fit(module, datamodule=DigitsDataModule(batch_size=128), ckpt_path=ckpt_path)
         return trainer, watch
@@ -114,7 +114,7 @@ def test_a_net_with_loaded_weights_is_not_initialised(fit, tmp_path):
     trainer, _ = fit(make_module(0))
     trainer.save_checkpoint(tmp_path / "last.ckpt")
     module = make_module(1)
-    load_checkpoint(module.net, str(tmp_path / "last.ckpt"))
+    load_weights(module.net, read_checkpoint(tmp_path / "last.ckpt", "x"), "x")
     loaded = copy.deepcopy(module.net.state_dict())
     _, watch = fit(module)
     assert equal(watch.state, loaded) == set(loaded)
@@ -131,21 +131,9 @@ def test_how_well_every_layer_fits_is_written_down(make_trainer, tmp_path):
     assert all(0 < x["relative_error"] < 1.5 and 0 < x["cka"] < 1 for x in [*rows, *places])
 
 
-def test_the_checkpoint_carries_the_overrides(fit, tmp_path):
-    trainer, _ = fit(make_module(0), method="random")
+def test_the_checkpoint_describes_the_network(fit, tmp_path):
+    module = make_module(0)
+    trainer, _ = fit(module, method="random")
     trainer.save_checkpoint(tmp_path / "last.ckpt")
     content = torch.load(tmp_path / "last.ckpt", weights_only=True)
-    assert content["overrides"] == ["stitch.kernel_size=2"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ({"samples": 0}, "callbacks.initialise.samples=0.*at least 1"),
-        ({"samples": -3}, "callbacks.initialise.samples=-3.*at least 1"),
-        ({"method": "svd"}, "callbacks.initialise.method=svd: must be least_squares or random"),
-    ],
-)
-def test_wrong_options_are_refused(arguments, says):
-    with pytest.raises(InputError, match=says):
-        InitialiseStitchingLayers(**arguments)
+    assert content["description"] == json.loads(json.dumps(module.net.description.as_data()))

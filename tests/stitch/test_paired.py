@@ -5,7 +5,7 @@ import pytest
 from snnet_lightning.errors import InputError
 from snnet_lightning.stitch import PairedSpace
 from snnet_lightning.stitch.paired import sliding_window_pairs
-from snnet_lightning.stitch.route import Block, Head, Layer, Stem, without_final_norm
+from snnet_lightning.stitch.route import Block, Head, Layer, Stem
 
 DEIT = ["deit_tiny", "deit_small", "deit_base"]
 
@@ -47,7 +47,7 @@ def test_route_of_a_stitch():
 
 
 def test_without_final_norm_spares_the_anchors():
-    space = without_final_norm(PairedSpace()(["a", "b"], [(3,), (3,)]))
+    space = PairedSpace(final_norm=False)(["a", "b"], [(3,), (3,)])
     assert {s.route[-1].norm for s in space if s.is_anchor} == {True}
     assert {s.route[-1].norm for s in space if not s.is_anchor} == {False}
 
