@@ -91,6 +91,7 @@ class DigitsDataModule(ReproducibleDataModule):
         seed: Seed = 0,
     ):
         super().__init__(batch_size, num_workers, seed)
+        input_size = [*input_size]
         self.save_hyperparameters(logger=False)  # into checkpoints, as plain data
         self.input_size = tuple(input_size)
         self.preprocessing = preprocessing(["digits_base"], {}, input_size[0])

@@ -86,6 +86,7 @@ class ImageDataModule(ReproducibleDataModule):
         anchors_preprocessing: Preprocessing | None = None,
     ):
         super().__init__(batch_size, num_workers, seed, repeats)
+        input_size = [*input_size]
         # Into checkpoints, as plain data; what the anchors want is in their description.
         self.save_hyperparameters(logger=False, ignore=["anchors_preprocessing"])
         if mixup and batch_size % 2:

@@ -94,10 +94,6 @@ def test_a_keyword_that_timm_does_not_have(refused, key):
     refused(f"data.{key}: .*colour", **{key: {"colour": 1}})
 
 
-def test_unreadable_is_skip_or_refuse(refused):
-    refused("data.unreadable=no: must be skip or refuse", unreadable="no")
-
-
 def test_a_training_set_without_readable_images(make_data, tree):
     for file in (tree / "train").rglob("*.jpg"):
         file.write_bytes(b"text")

@@ -28,8 +28,8 @@ def test_the_command_line_of_a_job():
     overrides += ["hydra.sweep.subdir=${hydra.job.num}/${hydra.job.override_dirname}", "optimized_metric=a${seed}"]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         hydra = compose("train", overrides, return_hydra_config=True).hydra
-    program, script, *words = command_of("/there/train.py", hydra)
-    assert (program, script) == (sys.executable, "/there/train.py")
+    program, script, *words = command_of("snnet_lightning.command.train", hydra)
+    assert (program, script) == (sys.executable, str(ROOT / "train.py"))
     assert words[:4] == ["--config-path", str(ROOT / "conf"), "--config-name", "train"]
     told = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(words[4:])}  # the later counts
     assert told["seed"] == 3
