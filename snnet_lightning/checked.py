@@ -126,7 +126,7 @@ def explain(error: ValidationError) -> tuple[str, Any, str]:
     if first["type"] == "value_error":
         return path, given, str(first["ctx"]["error"])
     wanted = dict.fromkeys(filter(None, (_wanted(e) for e in errors if _place(e)[0] == path)))
-    return path, given, "must be " + (" or ".join(wanted) or first["msg"])
+    return path, given, "must be " + (" or ".join(wanted) or first["msg"].removeprefix("Input should be "))
 
 
 def _place(error: ErrorDetails) -> tuple[str, Any]:
@@ -139,7 +139,7 @@ def _place(error: ErrorDetails) -> tuple[str, Any]:
     return ".".join(words), error["input"]
 
 
-_TYPES = {"int", "float", "str", "bool", "dict", "list", "none", "constrained", "nullable"}
+_TYPES = {"int", "float", "str", "bool", "dict", "list", "none", "constrained", "nullable", "timedelta"}
 
 _KINDS = {
     "no": "a number",  # where a truth value was given
@@ -155,6 +155,7 @@ _KINDS = {
     "model": "a mapping",
     "path": "a path",
     "none": "null",
+    "time": "a duration",
     "finite": "a finite number",
 }
 

@@ -43,7 +43,7 @@ def create_trainer(**arguments: Any) -> L.Trainer:
     """
     try:
         return L.Trainer(**arguments)
-    except (MisconfigurationException, ValueError, TypeError) as error:
+    except (MisconfigurationException, ValueError, TypeError, ImportError) as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error
 
 

@@ -30,19 +30,19 @@ class Evaluation:
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
 @job
 def task(cfg: DictConfig) -> float | None:
-    from snnet_lightning.command.instantiate import instantiate
+    from snnet_lightning.command.instantiate import made
     from snnet_lightning.command.parts import create_net, create_trainer, load_evaluated, metric
     from snnet_lightning.evaluation.report import report_costs
 
-    instantiate(cfg.process)
-    options = instantiate(cfg.evaluation)
+    made(cfg, "process")
+    options = made(cfg, "evaluation")
     if not options.accuracy:
         report_costs(create_net(cfg), cfg.callbacks.write_results.directory)
         return None
-    datamodule = instantiate(cfg.data)
+    datamodule = made(cfg, "data")
     net = create_net(cfg, datamodule)
     load_evaluated(net, options.ckpt_path, cfg.recalled_from)
-    model = instantiate(cfg.model, net=net)
+    model = made(cfg, "model", net=net)
     trainer = create_trainer(cfg)
     trainer.test(model, datamodule=datamodule, verbose=False)
     return metric(trainer.callback_metrics, options.optimized_metric)

@@ -23,7 +23,7 @@ def require_experiment_of_anchors(typed: Iterable[str], choices: Mapping[str, st
     anchors, experiment = choices.get("anchors"), choices.get("experiment", "none")
     groups = {override.key_or_group for override in OverridesParser.create().parse_overrides(list(typed))}
     other = [group for group in ("anchors", "init_from") if group in groups]
-    if experiment in ("none", anchors) or "experiment" in groups or not other:
+    if anchors is None or experiment in ("none", anchors) or "experiment" in groups or not other:
         return
     what = f"anchors={anchors}" if other[0] == "anchors" else "the network of init_from"
     raise InputError(

@@ -3,8 +3,8 @@
 from difflib import get_close_matches
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf import DictConfig, ListConfig
+from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 from pydantic import ValidationError
 
 from snnet_lightning.checked import explain as explain_check
@@ -25,6 +25,9 @@ def explain(error: BaseException, cfg: DictConfig | None = None) -> str | None:
     missing = next((e for e in _causes(error) if isinstance(e, MissingMandatoryValue)), None)
     if missing is not None:
         return f"{typed_key(cfg, missing.full_key) if cfg is not None else missing.full_key}: has to be said"
+    refused = next((e for e in _causes(error) if type(e).__name__ == "MisconfigurationException"), None)
+    if refused is not None:  # by Lightning; told by name, for importing it takes seconds
+        return f"{_node(error) or 'trainer'}: {_in_one_line(refused)}"
     if isinstance(error, InstantiationException):
         return _explain_instantiation(error, cfg)
     if isinstance(error, MissingConfigException) and error.options:
@@ -32,29 +35,53 @@ def explain(error: BaseException, cfg: DictConfig | None = None) -> str | None:
         return f"{group}={choice}: there is no such choice; there are {', '.join(error.options)}"
     if isinstance(error, OverrideParseException):
         return f"cannot read the override {error.override!r}: it must be key=value"
+    if isinstance(error, InterpolationResolutionError) and cfg is not None:
+        return ": ".join([*_unresolvable(cfg), _in_one_line(error)])
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _explain_composition(error)
-    refused = next((e for e in _causes(error) if type(e).__name__ == "MisconfigurationException"), None)
-    if refused is not None:  # by Lightning; told by name, for importing it takes seconds
-        return f"trainer: {_in_one_line(refused)}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    if isinstance(error, ValueError) and cfg is None and _raised_by_hydra(error):
-        return _in_one_line(error)
+    if isinstance(error, ValueError):
+        if cfg is None and _raiser(error) in ("hydra", "omegaconf"):
+            return _in_one_line(error)
+        if _raiser(error) == "lightning":
+            return f"trainer: {_in_one_line(error)}"
     return None
 
 
-def _raised_by_hydra(error: BaseException) -> bool:
-    """Whether an error without a type of its own comes out of Hydra's composition."""
+def _node(error: BaseException) -> str:
+    """The key of the node that was being made when an error came."""
+    return str(error).rpartition("full_key: ")[2].strip() if isinstance(error, InstantiationException) else ""
+
+
+def _raiser(error: BaseException) -> str:
+    """The package that an error without a type of its own was raised in."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     module = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
-    return module.split(".")[0] in ("hydra", "omegaconf")
+    return module.split(".")[0]
+
+
+def _unresolvable(node: DictConfig | ListConfig) -> list[str]:
+    """The first value that refers to something that is not there, as ``key=${...}``, if there is one."""
+    keys = range(len(node)) if isinstance(node, ListConfig) else list(node)
+    for key in keys:
+        child = node._get_node(key)
+        if child._is_interpolation():
+            try:
+                node[key]
+            except InterpolationResolutionError:
+                return [f"{child._get_full_key(None)}={child._value()}"]
+        elif not child._is_none() and not child._is_missing() and isinstance(child, DictConfig | ListConfig):
+            found = _unresolvable(child)
+            if found:
+                return found
+    return []
 
 
 def _explain_instantiation(error: InstantiationException, cfg: DictConfig | None) -> str | None:
-    text, _, node = str(error).rpartition("full_key: ")
+    text, _, node = str(error).rpartition("full_key: ") if "full_key: " in str(error) else (str(error), "", "")
     if isinstance(error.__cause__, ValidationError):
         key, given, right = explain_check(error.__cause__)
         full = ".".join(filter(None, (node.strip(), key)))
@@ -85,7 +112,11 @@ def _explain_composition(error: Exception) -> str:
             return f"the configuration has no key {key!r}; --cfg hydra lists them all"
         if choices:
             return f"the configuration has no key {key!r}; what {group} has, it has by {group}={' or '.join(choices)}"
-        close = get_close_matches(key, known_keys(), n=3, cutoff=0.5)
+        known = known_keys()
+        parent = key if key in known else key.rpartition(".")[0]
+        if isinstance(known.get(parent), DictConfig) and not known[parent]:
+            return f"{key}: there is nothing in {parent} yet that could be changed; +{parent}.NAME=VALUE adds to it"
+        close = get_close_matches(key, known, n=3, cutoff=0.5)
         return f"the configuration has no key {key!r}; " + (
             f"did you mean {' or '.join(close)}?" if close else "--cfg job lists them all"
         )

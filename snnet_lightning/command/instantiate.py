@@ -6,6 +6,7 @@ import hydra_zen
 from omegaconf import DictConfig, OmegaConf
 
 from snnet_lightning.checked import Unmade, checked, only_checked
+from snnet_lightning.errors import InputError
 
 MISSING = "???"  # how OmegaConf writes a value that has to be said
 
@@ -20,6 +21,19 @@ def instantiate(node: DictConfig, **more: Any) -> Any:
         InstantiationException: an argument is wrong, or what was called failed; its cause says which.
     """
     return hydra_zen.instantiate(node, **more, _target_wrapper_=checked, _convert_="all")
+
+
+def made(cfg: DictConfig, key: str, **more: Any) -> Any:
+    """Make what stands under ``key``, which a job cannot do without.
+
+    Raises:
+        InputError: nothing stands there, or nothing that can be made.
+        InstantiationException: as of ``instantiate``.
+    """
+    node = OmegaConf.select(cfg, key)
+    if not isinstance(node, DictConfig) or not node.get("_target_") or "_partial_" in node:
+        raise InputError(f"{key}: must name by {key}._target_ what is made of it, and was taken away or replaced")
+    return instantiate(node, **more)
 
 
 def check(cfg: DictConfig) -> None:

@@ -20,7 +20,7 @@ from snnet_lightning.command.paths import make_paths_absolute
 from snnet_lightning.command.run import stop, wants_traceback
 from snnet_lightning.first_process import is_first_process
 from snnet_lightning.logger.closing import closing_runs
-from snnet_lightning.sweeps.own_process import is_job_of_sweep, run_in_own_process
+from snnet_lightning.sweeps.own_process import as_typed, is_job_of_sweep, run_in_own_process
 from snnet_lightning.sweeps.record import note_error, note_value
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
         directory = Path(hydra.runtime.output_dir)
         composed = deepcopy(cfg)
         try:
-            require_experiment_of_anchors(hydra.overrides.task, hydra.runtime.choices)
+            require_experiment_of_anchors(as_typed(hydra.overrides.task), hydra.runtime.choices)
             make_paths_absolute(cfg, hydra.runtime.cwd)
             OmegaConf.resolve(cfg)
             OmegaConf.set_readonly(cfg, True)

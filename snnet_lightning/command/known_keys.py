@@ -1,23 +1,26 @@
 """What keys and choices there are, to propose the right one for a wrong one."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from snnet_lightning.command.conf import CONF
+from snnet_lightning.errors import InputError
 
 
-def known_keys() -> list[str]:
-    """Every key of the two default configurations, dotted."""
-    keys: dict[str, None] = {}
+def known_keys() -> dict[str, Any]:
+    """Every key of the two default configurations, dotted, and what stands there."""
+    keys: dict[str, Any] = {}
 
     def walk(node: Any, path: str) -> None:
         for key in node:
             full = f"{path}{key}"
-            keys[full] = None
-            child = node._get_node(key)
+            keys[full] = child = node._get_node(key)
             if isinstance(child, DictConfig) and not child._is_none() and not child._is_interpolation():
                 walk(child, f"{full}.")
 
@@ -25,9 +28,34 @@ def known_keys() -> list[str]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for name in ("train", "evaluate"):
             walk(compose(name), "")
-    return list(keys)
+    return keys
 
 
 def choices_of_optional(group: str) -> list[str]:
     """The choices of a configuration group that is nothing unless chosen; none for any other word."""
-    return [] if group in known_keys() else sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    return [] if group in known_keys() else choices_of(group)
+
+
+def choices_of(group: str) -> list[str]:
+    """The choices of a configuration group; none for any other word."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml")) if group else []
+
+
+def require_choices(words: Iterable[str]) -> None:
+    """Refuse what is no name where a choice of a group belongs, as in ``data=null``; Hydra would not say which group.
+
+    Args:
+        words: the command line.
+
+    Raises:
+        InputError: a group is given a number, a truth value or nothing.
+    """
+    for word in words:
+        try:
+            override = OverridesParser.create().parse_override(word)
+        except HydraException:  # an option, or what Hydra will refuse
+            continue
+        group, value = override.key_or_group, override.value()
+        no_name = value is None or isinstance(value, int | float)
+        if no_name and not override.is_delete() and not override.is_sweep_override() and choices_of(group):
+            raise InputError(f"{word}: must be {' or '.join(choices_of(group))}; for nothing at all there is ~{group}")

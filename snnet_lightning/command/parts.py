@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from snnet_lightning.checkpoint_file import read_checkpoint
 from snnet_lightning.checkpoints.load import load_weights
-from snnet_lightning.command.instantiate import instantiate
+from snnet_lightning.command.instantiate import instantiate, made
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
 
@@ -23,12 +23,12 @@ def create_net(cfg: DictConfig, datamodule: L.LightningDataModule | None = None)
         InputError: the data has other classes than the network.
     """
     names = ("num_classes", "class_names", "preprocessing")
-    return instantiate(cfg.net, **{name: getattr(datamodule, name, None) for name in names})
+    return made(cfg, "net", **{name: getattr(datamodule, name, None) for name in names})
 
 
 def create_trainer(cfg: DictConfig) -> L.Trainer:
     callbacks = [*filter(None, instantiate(cfg.callbacks).values())]
-    return instantiate(cfg.trainer, callbacks=callbacks, logger=[*instantiate(cfg.logger).values()])
+    return made(cfg, "trainer", callbacks=callbacks, logger=[*instantiate(cfg.logger).values()])
 
 
 def start_from(net: SNNet, init_from: str | None, ckpt_path: str | None, recalled_from: str | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from snnet_lightning.command.explain import explain
+from snnet_lightning.command.known_keys import require_choices
 from snnet_lightning.command.recall import recalled
 from snnet_lightning.sweeps.write_sweep import sweeps_summed_up
 
@@ -29,6 +30,7 @@ def run(main: Callable[[], Any], recalled_by: str) -> None:
     if not asked_for_traceback:
         os.environ[OUR_CHOICE] = "1"
     try:
+        require_choices(sys.argv[1:])
         with recalled(sys.argv[1:], recalled_by), sweeps_summed_up():
             main()
     except Exception as error:

@@ -31,17 +31,17 @@ class Training:
 @job
 def task(cfg: DictConfig) -> float:
     from snnet_lightning.checkpoints.resume import requeued, require_resumable, resolve_last
-    from snnet_lightning.command.instantiate import instantiate
+    from snnet_lightning.command.instantiate import made
     from snnet_lightning.command.parts import create_net, create_trainer, metric, start_from
 
-    instantiate(cfg.process)
-    options = instantiate(cfg.training)
-    datamodule = instantiate(cfg.data)
+    made(cfg, "process")
+    options = made(cfg, "training")
+    datamodule = made(cfg, "data")
     net = create_net(cfg, datamodule)
     start_from(net, options.init_from, options.ckpt_path, cfg.recalled_from)
     ckpt_path = resolve_last(options.ckpt_path, options.checkpoints) or requeued(cfg.trainer.default_root_dir)
     require_resumable(net, ckpt_path)
-    model = instantiate(cfg.model, net=net)
+    model = made(cfg, "model", net=net)
     trainer = create_trainer(cfg)
     trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
     trained = dict(trainer.callback_metrics)

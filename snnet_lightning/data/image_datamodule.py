@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from timm.data import Mixup, create_dataset, create_transform
 from timm.data.random_erasing import RandomErasing
 from torch import Tensor
@@ -21,6 +21,7 @@ from snnet_lightning.data.image_files import check_class_folders, check_shards, 
 from snnet_lightning.data.images import MOST_RETRIES, Batch, SeededImages, collate
 from snnet_lightning.data.reproducible import ReproducibleDataModule
 from snnet_lightning.data.streams import EvaluationStream, StreamLoader, TrainingStream
+from snnet_lightning.data.timm_options import Augmentation, CropShare, Erasing, Interpolation, Mixing
 from snnet_lightning.description import Preprocessing
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.metrics import NOT_COUNTED
@@ -29,6 +30,7 @@ from snnet_lightning.seeding import seed_generators
 log = logging.getLogger(__name__)
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # as which image files are read, by channels
+MOST_REPEATS = 100
 READERS = ("wds/", "hfds/", "hfids/", "tfds/")  # timm takes any other name for that of a folder
 
 
@@ -76,12 +78,12 @@ class ImageDataModule(ReproducibleDataModule):
         num_classes: PositiveInt | None = None,
         mean: list[float] | None = None,
         std: list[PositiveFloat] | None = None,
-        interpolation: str | None = None,
-        crop_pct: PositiveFloat | None = None,
-        augmentation: dict[str, Any] | None = None,
-        erasing: dict[str, Any] | None = None,
-        mixup: dict[str, Any] | None = None,
-        repeats: PositiveInt = 1,
+        interpolation: Interpolation | None = None,
+        crop_pct: CropShare | None = None,
+        augmentation: Augmentation | None = None,
+        erasing: Erasing | None = None,
+        mixup: Mixing | None = None,
+        repeats: Annotated[int, Field(gt=0, le=MOST_REPEATS)] = 1,
         unreadable: Literal["skip", "refuse"] = "skip",
         anchors_preprocessing: Preprocessing | None = None,
     ):
@@ -101,6 +103,14 @@ class ImageDataModule(ReproducibleDataModule):
         self.augmentation, self.erasing, self.mixup = augmentation or {}, erasing, mixup
         for key, make in {"erasing": RandomErasing, "mixup": Mixup}.items():
             _checked(key, make, **getattr(self, key) or {})
+        if mixup and not any(
+            {"mixup_alpha": 1, **mixup}.get(k) for k in ("mixup_alpha", "cutmix_alpha", "cutmix_minmax")
+        ):
+            raise InputError(
+                "data.mixup.mixup_alpha=0: must be above 0, or data.mixup.cutmix_alpha; data.mixup=null mixes nothing"
+            )
+        for training in (True, False):
+            self._transform(training)  # so that what is wrong with it is told before images are read
         self.unreadable, self.named = unreadable, set[str]()
         self.said_classes = num_classes
 

@@ -46,7 +46,7 @@ def run_in_own_process(module: str, hydra: HydraConf) -> Any:
     """
     if int(os.environ.get("SUBMITIT_LOCAL_NTASKS", 1)) > 1:
         raise InputError("hydra.launcher.tasks_per_node must be 1: strategy=ddp starts its processes itself")
-    directory, overrides = Path(hydra.runtime.output_dir), _as_typed(hydra.overrides.task)
+    directory, overrides = Path(hydra.runtime.output_dir), as_typed(hydra.overrides.task)
     first = is_first_process()
     if first:
         record.begin(directory, hydra.job.num, overrides)
@@ -85,7 +85,7 @@ def command_of(module: str, hydra: HydraConf) -> list[str]:
     ]
     if "sweep" in hydra.callbacks:
         ours.append(f"hydra.callbacks.sweep.name={_quoted(os.path.basename(sweep))}")
-    typed = [*_as_typed(hydra.overrides.task), *_as_typed(hydra.overrides.hydra)]
+    typed = [*as_typed(hydra.overrides.task), *as_typed(hydra.overrides.hydra)]
     return [
         sys.executable,
         *_program(module),
@@ -161,7 +161,7 @@ def _how_it_ended(status: int) -> str:
     return f"ended with exit status {status}" if status else "ended before it was done"
 
 
-def _as_typed(overrides: ListConfig) -> list[str]:
+def as_typed(overrides: ListConfig) -> list[str]:
     """The overrides with their interpolations as they are; resolved they may need quotes."""
     return [str(word) for word in OmegaConf.to_container(overrides, resolve=False)]
 

@@ -17,14 +17,32 @@ TRAIN = {
     "anchors=deit": "anchors=deit: there is no such choice; there are .*deit_ti_s_b, digits",
     "sampler=unifrom": "sampler=unifrom: there is no such choice; there are flops_grouped, .*, uniform",
     "sampler=single": "sampler.stitch: has to be said",
-    "trainer=null": "Config group override must be a string or a list",
+    "trainer=null": "trainer=null: must be default; .*~trainer",
+    "data=null": "data=null: must be digits or imagefolder or imagenet",
+    "experiment=3": "experiment=3: must be .* or none",
+    "~data": "data: must name by data._target_",
+    "training=null": "training: must name by training._target_",
+    "~trainer._target_": "trainer: must name by trainer._target_",
+    "+data._partial_=true": "data: must name by data._target_",
+    "~optim": r"model.optim=\$\{optim\}: Interpolation key 'optim' not found",
+    "~anchors": r"=\$\{anchors\.\w+\}: Interpolation key 'anchors\.\w+' not found",
+    "seed=${nothing}": r"^error: seed=\$\{nothing\}: Interpolation key 'nothing' not found",
+    "seed=${trainer}": "^error: trainer=.*: must be a whole number",
+    "optim.opt_kwargs.beta=3": "nothing in optim.opt_kwargs yet .*; \\+optim.opt_kwargs.NAME=VALUE",
+    "optim.opt_kwargs={beta:3}": "nothing in optim.opt_kwargs yet .*; \\+optim.opt_kwargs.NAME=VALUE",
+    "+_target_=os.getcwd": "^error: seed: there is no such option",
     "trainer.strategy=5": "trainer: .*invalid strategy name",
+    "callbacks.best_checkpoint.mode=middle": "callbacks.best_checkpoint: .*`mode` can be min, max",
+    "trainer.accelerator=tpu": "trainer: .*torch_xla",
+    "trainer.precision=transformer-engine": "trainer: .*transformer_engine",
     "max_epochs": "cannot read the override 'max_epochs': it must be key=value",
-    "anchors.kwargs_each=[{depth: 8},{},{}]": r"digits_tiny: its pretrained weights .*do not fit .*blocks\.6",
+    "anchors.kwargs_each=[{depth:8},{},{}]": r"digits_tiny: its pretrained weights .*do not fit .*blocks\.6",
     "+anchors.kwargs.dept=8": "anchors.kwargs of digits_tiny: .*dept",
     "anchors.names=[digits_tiny,visformer_tiny]": "visformer_tiny is a Visformer.*supported.*ResNet.*VisionTransformer",
     "anchors.names=[digits_tiny,digits_bse]": "no model 'digits_bse'; did you mean digits_base",
     "anchors.weights=no/such.pth": "anchors.weights: no file 'no/such.pth'",
+    "data=jpeg_digits data.augmentation.auto_augment=zzz": "data.augmentation: Unknown AA policy zzz",
+    "data=jpeg_digits data.mixup={mixup_alpha:0}": "data.mixup.mixup_alpha=0: must be above 0, or .*cutmix_alpha",
     "data.batch_size=2000": "data.batch_size=2000: must be 1 to 1257",
     "stitch.kernel_size=0": "stitch.kernel_size=0: must be above 0",
     "optim.opt=adamm": "optim.opt=adamm: .*list_optimizers",
@@ -59,7 +77,7 @@ def test_samplers(run_here, tmp_path, overrides):
 
 @pytest.mark.parametrize("override", TRAIN)
 def test_training(run_here, tmp_path, override):
-    assert_refused(run_here("train.py", override, directory=tmp_path), TRAIN[override])
+    assert_refused(run_here("train.py", *override.split(), directory=tmp_path), TRAIN[override])
 
 
 def test_anchors_of_unequal_depth(run_here, tmp_path):
