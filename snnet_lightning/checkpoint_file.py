@@ -57,9 +57,17 @@ def description_in(content: Mapping[str, Any], where: str) -> Description | None
 def own_state(content: Mapping[str, Any], prefix: str = PREFIX) -> dict[str, Tensor]:
     """The tensors of the network, or of what lies under ``prefix``, in a checkpoint of ours; empty if it is none."""
     state = content.get(STATE)
-    if not isinstance(state, Mapping):
-        return {}
-    return {key.removeprefix(prefix): value for key, value in state.items() if str(key).startswith(prefix)}
+    return {key.removeprefix(prefix): value for key, value in _tensors(state).items() if key.startswith(prefix)}
+
+
+def _tensors(state: Any) -> dict[str, Tensor]:
+    """What of a state dict is one: names, and tensors with values."""
+    items = state.items() if isinstance(state, Mapping) else ()
+    return {k: v for k, v in items if isinstance(k, str) and isinstance(v, Tensor) and _has_values(v)}
+
+
+def _has_values(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_complex()
 
 
 def anchor_state(content: Mapping[str, Any], timm_name: str, alias: str, where: str) -> dict[str, Tensor] | None:
@@ -73,11 +81,14 @@ def anchor_state(content: Mapping[str, Any], timm_name: str, alias: str, where: 
     description = description_in(content, where)
     if description is None:
         raise InputError(f"{where}: an SN-Net checkpoint of version 0.1, which does not name its anchors")
-    for index, anchor in enumerate(description.anchors):
-        if anchor.name == timm_name or anchor.alias == alias:
-            return own_state(content, f"{PREFIX}anchors.{index}.model.")
-    names = ", ".join(anchor.alias for anchor in description.anchors)
-    raise InputError(f"{where}: has no anchor {alias}; it has {names}")
+    aliases, names = zip(*((anchor.alias, anchor.name) for anchor in description.anchors), strict=True)
+    if alias in aliases:
+        index = aliases.index(alias)
+    elif names.count(timm_name) == 1:
+        index = names.index(timm_name)
+    else:
+        raise InputError(f"{where}: has no anchor {alias}, or more than one; it has {', '.join(aliases)}")
+    return own_state(content, f"{PREFIX}anchors.{index}.model.")
 
 
 def _reason(error: Exception) -> str:

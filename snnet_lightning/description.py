@@ -5,11 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
     PlainSerializer,
     PlainValidator,
+    PositiveFloat,
     PositiveInt,
     ValidationError,
     model_validator,
@@ -29,8 +31,8 @@ def plain(value: Any) -> Any:
     Raises:
         ValueError: it is not.
     """
-    if isinstance(value, str) and "${" in value:
-        raise ValueError(f"{value!r} refers to something else, where a value has to stand")
+    if isinstance(value, str) and ("${" in value or value == "???"):
+        raise ValueError(f"{value!r} stands for something else, where a value has to stand")
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str) or key.startswith("_"):
@@ -44,15 +46,17 @@ def plain(value: Any) -> Any:
 
 
 def _space(value: Any) -> Space:
-    """A space, or the data that stands for one."""
+    """A space that has a name, or the data that stands for one."""
     try:
-        return space_from_data(value) if isinstance(value, Mapping) else value
+        space = space_from_data(plain(value)) if isinstance(value, Mapping) else value
     except ValidationError as error:
         key, given, right = explain(error)
         raise ValueError(f"{key}={given}: {right}") from error
+    space_as_data(space)  # which refuses what could not be written down again
+    return space
 
 
-PlainDict = Annotated[dict[str, JsonValue], PlainValidator(lambda value: plain(dict(value)))]
+PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(plain)]
 AnySpace = Annotated[Any, PlainValidator(_space), PlainSerializer(lambda space: plain(space_as_data(space)))]
 
 
@@ -79,10 +83,10 @@ class LayersDescription(Part):
 class Preprocessing(Part):
     """What images go through before the network: resized and cropped as timm does, then normalised."""
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[float, ...] = Field(min_length=1)
+    std: tuple[PositiveFloat, ...] = Field(min_length=1)
     interpolation: str
-    crop_pct: float
+    crop_pct: PositiveFloat
 
 
 class Description(Part):
@@ -111,7 +115,10 @@ class Description(Part):
     class_names: tuple[str, ...] | None = None
 
     @model_validator(mode="after")
-    def _one_name_a_class(self) -> "Description":
+    def _names_fit(self) -> "Description":
+        aliases = [anchor.alias for anchor in self.anchors]
+        if len(set(aliases)) < len(aliases) or any(set(alias) & set("[]>:") for alias in aliases):
+            raise ValueError(f"anchors are told apart by their aliases, which must differ and hold no []>: ({aliases})")
         if self.class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(f"{len(self.class_names)} class names for {self.num_classes} classes")
         return self
@@ -133,13 +140,15 @@ def read_description(data: Any, where: str) -> Description:
     """
     if isinstance(data, Mapping) and isinstance(data.get("format"), int) and data["format"] > FORMAT:
         raise InputError(f"{where}: its description has format {data['format']}; this version reads up to {FORMAT}")
+    if not isinstance(data, Mapping) or type(data.get("format")) is not int:
+        raise InputError(f"{where}: holds no description of an SN-Net: must be a mapping with its format")
     try:
-        return Description.model_validate(data)
+        return Description.model_validate(plain(data))  # plain all over, for some of it goes through Hydra's hands
     except ValidationError as error:
         key, given, right = explain(error)
         what = f"{key}={given!r:.80}: " if key else ""
         raise InputError(f"{where}: holds no description of an SN-Net: {what}{right}") from error
-    except InputError as error:
+    except ValueError as error:
         raise InputError(f"{where}: holds no description of an SN-Net that can be built here: {error}") from error
 
 

@@ -55,15 +55,14 @@ class AnchorFamily:
                 raise InputError(f"anchors.{option} has {len(values)} entries for {len(self.names)} anchors: {names}")
 
     @classmethod
-    def of(cls, description: Description, weights: str | Sequence[str], new_heads: bool = False) -> "AnchorFamily":
-        """The anchors of a network that was described."""
+    def of(cls, description: Description) -> "AnchorFamily":
+        """The anchors of a network that was described, without weights."""
         return cls(
             names=tuple(anchor.name for anchor in description.anchors),
             input_size=description.input_size,
             num_classes=description.num_classes,
-            weights=weights if isinstance(weights, str) else tuple(weights),
+            weights=CHECKPOINT,
             kwargs_each=tuple(anchor.kwargs for anchor in description.anchors),
-            new_heads=new_heads,
             aliases=tuple(anchor.alias for anchor in description.anchors),
             preprocessing=description.preprocessing,
         )

@@ -16,9 +16,10 @@ from hydra.errors import HydraException
 
 from snnet_lightning.errors import InputError
 
+GROUPS = ("anchors", "stitch", "data")
 RECALLED = "recalled"  # the name of every choice that is made here
 GROUP = "checkpoint"  # its group in the defaults lists, the last of all, so that it wins over experiments
-DATA_CHOOSERS = ("data", "experiment", "debug")  # groups whose choice brings other data
+DATA_CHOOSERS = ("data", "experiment", "debug")  # groups whose choice brings other data, but for experiment=none
 
 
 @contextmanager
@@ -41,27 +42,32 @@ def recalled(words: Sequence[str], option: str) -> Iterator[None]:
                 store.store(group=group, name=RECALLED, node=node, package=name)
         yield
     finally:
-        store.store(group=GROUP, name=RECALLED, node={}, package="_global_")  # a choice cannot be taken back
+        for group in (GROUP, *GROUPS):
+            store.repo.get(group, {}).pop(f"{RECALLED}.yaml", None)
 
 
 def _choices(typed: Sequence[Override], option: str, path: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Group, package and content of every choice that a file makes."""
     from snnet_lightning.checkpoint_file import description_in, read_checkpoint
     from snnet_lightning.checkpoints.load import says_nothing
-    from snnet_lightning.stitch import SPACES, space_as_data
+    from snnet_lightning.checkpoints.released import is_released, low_rank_of, space_of
+    from snnet_lightning.stitch import PairedSpace
 
     where = f"{option}={path}"
     content = read_checkpoint(path, where)
     description = description_in(content, where)
-    chosen = {override.key_or_group for override in typed}
+    chosen = {override.key_or_group for override in typed if str(override.value()) != "none"}
     groups: dict[str, dict[str, Any]] = {}
     if description is None:
         if not chosen & {"anchors", "experiment"}:
             raise InputError(f"{where}: {says_nothing(content, where)}; add anchors=...")
-        values = _of_published(content)
+        values = (
+            {} if "net" in chosen else {"net": {"low_rank": low_rank_of(content) if is_released(content) else None}}
+        )
+        if is_released(content) and isinstance(space_of(content, stages=1), PairedSpace):
+            groups["stitch"] = _node(space_of(content, stages=1))
     else:
-        space = space_as_data(description.stitch)
-        groups["stitch"] = {"_target_": _name_of(SPACES[space.pop("space")]), **space}
+        groups["stitch"] = _node(description.stitch)
         groups["anchors"] = _anchors(description)
         values = {} if "net" in chosen else {"net": {"low_rank": description.layers.low_rank}}
         if "anchors" not in chosen:  # once more, for experiments and debug say values of anchors too
@@ -91,22 +97,17 @@ def _anchors(description: Any) -> dict[str, Any]:
     }
 
 
-def _of_published(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What a published file says of its network, which is not which anchors it is of."""
-    from snnet_lightning.checkpoints.released import is_released, low_rank_of, space_of
-    from snnet_lightning.stitch import PairedSpace
+def _node(space: Any) -> dict[str, Any]:
+    from snnet_lightning.stitch import space_as_data
 
-    if not is_released(content):
-        return {}
-    values: dict[str, Any] = {"net": {"low_rank": low_rank_of(content)}}
-    if isinstance(space_of(content, stages=1), PairedSpace):
-        values["stitch"] = {"final_norm": False}
-    return values
+    options = space_as_data(space)
+    del options["space"]
+    return {"_target_": _name_of(type(space)), **options}
 
 
 def _data(content: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The data of the training: values for one of the choices that are known here."""
-    from snnet_lightning.data import KINDS
+    from snnet_lightning.data import KINDS, JpegDigitsDataModule
     from snnet_lightning.description import plain
 
     kind = next((kind for kind in KINDS if kind.__qualname__ in content), None)
@@ -115,29 +116,27 @@ def _data(content: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise InputError(f"{where}: does not say which data it was trained on: add data=...")
     known = signature(kind).parameters
     try:
-        values = {key: plain(value) for key, value in given.items() if key in known}
+        values = plain({key: value for key, value in given.items() if key in known})
     except ValueError as error:
-        raise InputError(f"{where}: says what no data can be: {error}") from error
-    _require_local(values, where)
+        raise InputError(f"{where}: says what no data can be: {error}; add data=...") from error
+    if values.get("reader"):  # some run code by the name of a data set, others hand addresses to a shell
+        raise InputError(
+            f"{where}: was trained on data that no file may choose (data.reader={values['reader']}); if you trust them, "
+            f"add data=imagefolder data.reader={values['reader']} data.root={values.get('root')}"
+        )
     wired = {
         "input_size": "anchors.input_size",
         "anchors": "anchors.names",
         "anchors_preprocessing": "anchors.preprocessing",
         "seed": "seed",
     }
-    values |= {key: f"${{{source}}}" for key, source in wired.items() if key in known}
+    if kind is JpegDigitsDataModule:  # which writes there
+        wired["root"] = "hydra:runtime.output_dir"
+    defaults = {key: parameter.default for key, parameter in known.items() if parameter.default is not parameter.empty}
+    values = defaults | values | {key: f"${{{source}}}" for key, source in wired.items() if key in known}
+    if kind is JpegDigitsDataModule:
+        values["root"] += "/jpeg_digits"
     return {"_target_": _name_of(kind), **values}
-
-
-def _require_local(values: Mapping[str, Any], where: str) -> None:
-    """Refuse readers that run code by the name of a data set, and addresses, which WebDataset hands to a shell."""
-    reader = str(values.get("reader", ""))
-    addressed = [key for key in ("root", "train_split", "val_split") if ":" in str(values.get(key, ""))]
-    if reader and (not reader.startswith("wds/") or addressed):
-        raise InputError(
-            f"{where}: was trained on data that no file may choose (data.reader={reader}); if you trust them, "
-            f"add data=imagefolder data.reader={reader} data.root={values.get('root')}"
-        )
 
 
 def _name_of(kind: type) -> str:

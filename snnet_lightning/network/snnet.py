@@ -12,6 +12,7 @@ from snnet_lightning.errors import InputError
 from snnet_lightning.network.checkpointed import run_checkpointed
 from snnet_lightning.network.compile_parts import compile_in_place
 from snnet_lightning.network.stitching_layer import StitchingLayer
+from snnet_lightning.stitch.fitting import FittingSpace
 from snnet_lightning.stitch.registry import Space
 from snnet_lightning.stitch.route import Block, Layer, Part, Stem, Stitch, anchor_route
 
@@ -45,6 +46,8 @@ class SNNet(nn.Module):
         freeze_anchors: bool = False,
     ):
         super().__init__()
+        if isinstance(space, FittingSpace):
+            space = space.chosen([anchor.depths for anchor in anchors])
         self.description = Description(
             anchors=tuple(anchor.described for anchor in anchors),
             input_size=anchors[0].input_size,
@@ -54,7 +57,6 @@ class SNNet(nn.Module):
             preprocessing=preprocessing,
             class_names=class_names,
         )
-        self.initialised = False  # whether the stitching layers are more than random: fitted or loaded
         self.freeze_anchors = freeze_anchors
         self.activation_checkpointing = activation_checkpointing
         self.anchors = nn.ModuleList(anchors)
