@@ -57,10 +57,10 @@ def description_in(content: Mapping[str, Any], where: str) -> Description | None
 def own_state(content: Mapping[str, Any], prefix: str = PREFIX) -> dict[str, Tensor]:
     """The tensors of the network, or of what lies under ``prefix``, in a checkpoint of ours; empty if it is none."""
     state = content.get(STATE)
-    return {key.removeprefix(prefix): value for key, value in _tensors(state).items() if key.startswith(prefix)}
+    return {key.removeprefix(prefix): value for key, value in tensors_of(state).items() if key.startswith(prefix)}
 
 
-def _tensors(state: Any) -> dict[str, Tensor]:
+def tensors_of(state: Any) -> dict[str, Tensor]:
     """What of a state dict is one: names, and tensors with values."""
     items = state.items() if isinstance(state, Mapping) else ()
     return {k: v for k, v in items if isinstance(k, str) and isinstance(v, Tensor) and _has_values(v)}
@@ -68,6 +68,22 @@ def _tensors(state: Any) -> dict[str, Tensor]:
 
 def _has_values(tensor: Tensor) -> bool:
     return tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_complex()
+
+
+def require_ours(content: Mapping[str, Any], where: str) -> dict[str, Tensor]:
+    """The tensors of the network in a checkpoint of ours.
+
+    Raises:
+        InputError: it is none.
+    """
+    state = own_state(content)
+    if not state:
+        keys = ", ".join(map(str, list(content)[:4])) or "nothing"
+        raise InputError(
+            f"{where}: not an SN-Net checkpoint, ours or published (it holds {keys}); "
+            "weights of a single anchor belong to anchors.weights"
+        )
+    return state
 
 
 def anchor_state(content: Mapping[str, Any], timm_name: str, alias: str, where: str) -> dict[str, Tensor] | None:

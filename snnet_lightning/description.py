@@ -128,6 +128,19 @@ class Description(Part):
         return self.model_dump(mode="json")
 
 
+def describe(**parts: Any) -> Description:
+    """The description that consists of ``parts``.
+
+    Raises:
+        InputError: they do not fit each other.
+    """
+    try:
+        return Description(**parts)
+    except ValidationError as error:
+        key, given, right = explain(error)
+        raise InputError(f"{key}={given!r:.80}: {right}" if key else right) from error
+
+
 def read_description(data: Any, where: str) -> Description:
     """A description out of a file.
 

@@ -27,6 +27,10 @@ OURS = {name for name, p in signature(timm.create_model).parameters.items() if p
 }
 
 
+# What a model raises for a keyword that it does not have, or a value that it does not understand.
+WRONG_KWARGS = (TypeError, AssertionError, ValueError, LookupError, ArithmeticError)
+
+
 @dataclass(frozen=True)
 class Options:
     """The options that an error points at: those of the model's name, weights and keyword arguments."""
@@ -84,12 +88,14 @@ def create_model(
     size = _size_argument(timm_name, input_size)
     try:
         model = make(pretrained=weights == PRETRAINED, **size | dict(kwargs))
-    except (TypeError, AssertionError) as error:  # a keyword that the model's class does not have, or a wrong value
+    except WRONG_KWARGS as error:
         option = f"{options.kwargs} of {timm_name}"
         if size and _works(make, kwargs):
             option = f"anchors.input_size=[{','.join(map(str, input_size))}]: {timm_name}"
-        raise InputError(f"{option}: {error}") from error
+        raise InputError(f"{option}: {error or type(error).__name__}") from error
     except (OSError, RuntimeError) as error:
+        if weights != PRETRAINED and kwargs:
+            raise InputError(f"{options.kwargs} of {timm_name}: {' '.join(str(error).split())}") from error
         if weights != PRETRAINED:
             raise
         reason = " ".join(line.strip() for line in str(error).strip().splitlines()[:2]) or type(error).__name__
@@ -112,7 +118,7 @@ def _works(make: Callable[..., nn.Module], kwargs: Mapping[str, Any]) -> bool:
     try:
         with torch.device("meta"):
             make(**kwargs)
-    except (TypeError, AssertionError):
+    except WRONG_KWARGS:
         return False
     return True
 

@@ -31,7 +31,8 @@ class StopOnNonFiniteLoss(L.Callback):
     ) -> None:
         step = trainer.fit_loop.total_batch_idx
         self.unseen.append((outputs["loss"].detach(), step, outputs["stitches"], self.rates))
-        if (step + 1) % trainer.log_every_n_steps == 0:
+        every = trainer.log_every_n_steps  # 0: never
+        if every and (step + 1) % every == 0:
             self._look(trainer, pl_module)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import timm
 from torch import Tensor
 
 from snnet_lightning.anchors.family import CHECKPOINT, AnchorFamily
 from snnet_lightning.anchors.weights import classifier_names, state_differences
-from snnet_lightning.checkpoint_file import description_in, own_state, read_checkpoint
+from snnet_lightning.checkpoint_file import description_in, own_state, read_checkpoint, require_ours
 from snnet_lightning.checkpoints.released import is_released, low_rank_of, released_state, space_of
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.create import build
@@ -34,6 +34,8 @@ def load(path: str | Path, anchors: Sequence[str] | AnchorFamily | None = None, 
     where = str(path)
     content = read_checkpoint(path, where)
     description = description_in(content, where)
+    if description is not None and (anchors, space) != (None, None):
+        raise InputError(f"{where}: says itself which anchors and stitches it is of; leave out anchors and space")
     if description is not None:
         net = build(description)
     elif anchors is None:
@@ -44,26 +46,36 @@ def load(path: str | Path, anchors: Sequence[str] | AnchorFamily | None = None, 
     return net.eval()
 
 
-def load_weights(net: SNNet, content: Mapping[str, Any], where: str, new_heads: bool = False) -> list[str]:
+def same_classes(net: SNNet, content: Mapping[str, Any], where: str) -> bool:
+    """Whether a network's classes have the names that a file says, as far as both are known."""
+    described = description_in(content, where)
+    known = [names for names in (net.class_names, described and described.class_names) if names]
+    return len(known) < 2 or known[0] == known[1]
+
+
+def load_weights(
+    net: SNNet, content: Mapping[str, Any], where: str, new_heads: Literal["none", "reshaped", "all"] = "none"
+) -> list[str]:
     """Load the weights of a file into a network; returns the names of the anchors that keep their own classifiers.
 
     Args:
         content: of the file, as ``read_checkpoint`` gives it.
         where: the file as the user named it, for the error.
-        new_heads: keep the network's own classifiers where those of the file are for another number of classes.
+        new_heads: which of its own classifiers the network keeps: none, those of another shape than the file's, or all.
 
     Raises:
         InputError: the content is foreign, or does not fit the network.
     """
     expected = net.state_dict()
     released = is_released(content)
-    state = released_state(net, content) if released else _require_ours(content, where)
+    state = released_state(net, content) if released else require_ours(content, where)
     kept = {
         key: anchor.name
         for i, anchor in enumerate(net.anchors)
         for name in classifier_names(anchor.model)
         for key in expected
-        if new_heads and key.startswith(f"anchors.{i}.model.{name}.") and _reshaped(key, state, expected)
+        if key.startswith(f"anchors.{i}.model.{name}.")
+        and (new_heads == "all" or (new_heads == "reshaped" and _reshaped(key, state, expected)))
     }
     state |= {key: expected[key] for key in kept}
     differences = state_differences(expected, state)
@@ -90,7 +102,7 @@ def _network_of(
     if not is_released(content) and space is None:
         raise InputError(f"{where}: {says_nothing(content, where)}; name its stitch space too: space=PairedSpace()")
     made = family.create()
-    low_rank = low_rank_of(content) if is_released(content) else None
+    low_rank = low_rank_of(content["model"] if is_released(content) else own_state(content))
     return SNNet(made, space or space_of(content, len(made[0].depths)), low_rank, family.preprocessing)
 
 
@@ -98,17 +110,6 @@ def _family(names: Sequence[str]) -> AnchorFamily:
     known = timm.get_pretrained_cfg(names[0], allow_unregistered=True)
     size, classes = (tuple(known.input_size), known.num_classes) if known else ((3, 224, 224), 1000)
     return AnchorFamily(tuple(names), size, classes, CHECKPOINT)
-
-
-def _require_ours(content: Mapping[str, Any], where: str) -> dict[str, Tensor]:
-    state = own_state(content)
-    if not state:
-        keys = ", ".join(map(str, list(content)[:4])) or "nothing"
-        raise InputError(
-            f"{where}: not an SN-Net checkpoint, ours or published (it holds {keys}); "
-            "weights of a single anchor belong to anchors.weights"
-        )
-    return state
 
 
 def says_nothing(content: Mapping[str, Any], where: str) -> str:
@@ -119,7 +120,7 @@ def says_nothing(content: Mapping[str, Any], where: str) -> str:
     """
     if is_released(content):
         return "a published file does not say which anchors it is of"
-    _require_ours(content, where)
+    require_ours(content, where)
     return f"a checkpoint of version 0.1 does not describe its network (trained with {_words(content)})"
 
 

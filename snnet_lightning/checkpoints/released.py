@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.weights import timm_names
+from snnet_lightning.checkpoint_file import tensors_of
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch import PairedSpace, Space, StagedSpace, TwoWaySpace
 
@@ -19,21 +20,21 @@ ANCHOR = re.compile(r"anchors\.(\d+)\.(.+)")
 TABLES = ("relative_position_index", "attn_mask", "attention_bias_idxs")
 # timm renamed all of LeViT and no longer converts old names, but kept the order.
 SAME_ORDER = ("Levit", "LevitDistilled")
-STITCHING_LAYER = re.compile(r"stitch_layers\.([\d.]+)\.transform\.(.+)")
+STITCHING_LAYER = re.compile(r"stitch_layers\.(\d+(?:\.\d+)*)\.transform\.(.+)")
 
 
-LOW_RANK = re.compile(r"stitch_layers\..+\.transform\.lora_A")
+LOW_RANK = re.compile(r"stitch(?:ing)?_layers\..+\.transform\.lora_A")
 
 
 def is_released(content: Mapping[str, Any]) -> bool:
     """Whether a checkpoint's content has the published format."""
-    state = content.get("model")
-    return isinstance(state, Mapping) and any(STITCHING_LAYER.fullmatch(str(key)) for key in state)
+    return any(STITCHING_LAYER.fullmatch(key) for key in tensors_of(content.get("model")))
 
 
-def low_rank_of(content: Mapping[str, Any]) -> int | None:
-    """The rank of the low-rank terms in a published checkpoint; None if it has none."""
-    return next((len(value) for key, value in content["model"].items() if LOW_RANK.fullmatch(key)), None)
+def low_rank_of(state: Mapping[str, Any]) -> int | None:
+    """The rank of the low-rank terms in a published state dict, or in one of ours; None if it has none."""
+    found = [value for key, value in tensors_of(state).items() if LOW_RANK.fullmatch(key) and value.ndim == 2]
+    return len(found[0]) if found else None
 
 
 def space_of(content: Mapping[str, Any], stages: int) -> Space:
@@ -45,8 +46,8 @@ def space_of(content: Mapping[str, Any], stages: int) -> Space:
     Args:
         stages: how many the anchors have.
     """
-    keys = [match[1].split(".") for key in content["model"] if (match := STITCHING_LAYER.fullmatch(key))]
-    if low_rank_of(content):
+    keys = [match[1].split(".") for key in tensors_of(content["model"]) if (match := STITCHING_LAYER.fullmatch(key))]
+    if low_rank_of(content["model"]):
         return TwoWaySpace()
     if all(len(key) == 2 for key in keys):
         return PairedSpace(final_norm=False)
@@ -56,7 +57,7 @@ def space_of(content: Mapping[str, Any], stages: int) -> Space:
 
 def released_state(net: SNNet, content: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors of a published checkpoint under the names of ``net``; what it has no name for keeps its own."""
-    state = content["model"]
+    state = tensors_of(content["model"])
     idle = {".".join(map(str, layer.key)) for layer in net.space.idle}
     ours: dict[str, Tensor] = {}
     by_anchor: dict[int, dict[str, Tensor]] = {}

@@ -9,7 +9,7 @@ from typing import Any
 from lightning.fabric.plugins.environments import SLURMEnvironment
 
 from snnet_lightning.anchors.weights import state_differences
-from snnet_lightning.checkpoint_file import description_in, own_state, read_checkpoint
+from snnet_lightning.checkpoint_file import description_in, read_checkpoint, require_ours
 from snnet_lightning.checkpoints.released import is_released
 from snnet_lightning.description import differences
 from snnet_lightning.errors import InputError
@@ -44,6 +44,12 @@ def requeued(directory: str | Path) -> str | None:
     return str(max(found)[1]) if found else None
 
 
+def forget_requeued(directory: str | Path) -> None:
+    """Remove what was left for a SLURM job that has gone on: Lightning would take its weights for the test, too."""
+    while (path := requeued(directory)) is not None:
+        Path(path).unlink()
+
+
 def require_resumable(net: SNNet, path: str | None) -> None:
     """Check that training can go on from ``path``; None is fine, and means a new run.
 
@@ -57,12 +63,7 @@ def require_resumable(net: SNNet, path: str | None) -> None:
     other_way = f"; init_from={path} starts a new training from its weights"
     if is_released(content):
         raise InputError(f"{where}: a published file holds weights only, so training cannot go on from it{other_way}")
-    state = own_state(content)
-    if not state:
-        keys = ", ".join(map(str, list(content)[:4])) or "nothing"
-        raise InputError(
-            f"{where}: not an SN-Net checkpoint (it holds {keys}); weights of a single anchor belong to anchors.weights"
-        )
+    state = require_ours(content, where)
     described = description_in(content, where)
     differ = differences(described, net.description) if described else ""
     if differ:

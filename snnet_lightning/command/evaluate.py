@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
 from snnet_lightning.command.run import run
+from snnet_lightning.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,21 @@ class Evaluation:
         init_from: belongs to a training.
         accuracy: whether accuracies are measured, or only costs told.
         optimized_metric: the logged metric that a sweep is told of.
+
+    Raises:
+        InputError: the file is given as one to start from.
     """
 
     ckpt_path: str | None
-    init_from: None
+    init_from: str | None
     accuracy: bool
     optimized_metric: str
+
+    def __post_init__(self):
+        if self.init_from is not None:
+            raise InputError(
+                f"init_from={self.init_from} starts a training (train.py); ckpt_path={self.init_from} evaluates it"
+            )
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
@@ -53,4 +63,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    from snnet_lightning.command.evaluate import main  # by its name, which the jobs of a sweep are started by
+
     main()

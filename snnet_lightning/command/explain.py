@@ -129,7 +129,7 @@ def _causes(error: BaseException | None) -> "list[BaseException]":
     found: list[BaseException] = []
     while error is not None and error not in found:
         found.append(error)
-        error = error.__cause__ or error.__context__
+        error = error.__cause__  # not what was handled when it came
     return found
 
 

@@ -8,7 +8,7 @@ import lightning as L
 from omegaconf import DictConfig
 
 from snnet_lightning.checkpoint_file import read_checkpoint
-from snnet_lightning.checkpoints.load import load_weights
+from snnet_lightning.checkpoints.load import load_weights, same_classes
 from snnet_lightning.command.instantiate import instantiate, made
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
@@ -31,21 +31,17 @@ def create_trainer(cfg: DictConfig) -> L.Trainer:
     return made(cfg, "trainer", callbacks=callbacks, logger=[*instantiate(cfg.logger).values()])
 
 
-def start_from(net: SNNet, init_from: str | None, ckpt_path: str | None, recalled_from: str | None) -> None:
-    """Load the weights of ``init_from``, if any; classifiers for other classes stay new.
+def start_from(net: SNNet, init_from: str, recalled_from: str | None) -> None:
+    """Load the weights of ``init_from``; classifiers for other classes stay new.
 
     Raises:
-        InputError: a file that is no SN-Net, or a run to go on with beside it.
+        InputError: a file that is no SN-Net, or does not fit.
     """
-    if init_from is None:
-        return
-    if ckpt_path is not None:
-        raise InputError(
-            f"init_from={init_from} starts a new training, ckpt_path={ckpt_path} goes on with one: give one of them"
-        )
     _require_recalled("init_from", init_from, recalled_from)
     where = f"init_from={init_from}"
-    for anchor in load_weights(net, read_checkpoint(init_from, where), where, new_heads=True):
+    content = read_checkpoint(init_from, where)
+    heads = "reshaped" if same_classes(net, content, where) else "all"
+    for anchor in load_weights(net, content, where, new_heads=heads):
         log.info("%s has a new, random head for %d classes", anchor, net.description.num_classes)
 
 
@@ -61,7 +57,10 @@ def load_evaluated(net: SNNet, ckpt_path: str | None, recalled_from: str | None)
         )
     _require_recalled("ckpt_path", ckpt_path, recalled_from)
     where = f"ckpt_path={ckpt_path}"
-    load_weights(net, read_checkpoint(ckpt_path, where), where)
+    content = read_checkpoint(ckpt_path, where)
+    load_weights(net, content, where)
+    if not same_classes(net, content, where):
+        log.warning("%s was trained on classes of other names than those of the data", where)
 
 
 def _require_recalled(option: str, path: str, recalled_from: str | None) -> None:

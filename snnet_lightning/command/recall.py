@@ -61,19 +61,20 @@ def _choices(typed: Sequence[Override], option: str, path: str) -> Iterator[tupl
     if description is None:
         if not chosen & {"anchors", "experiment"}:
             raise InputError(f"{where}: {says_nothing(content, where)}; add anchors=...")
-        values = (
-            {} if "net" in chosen else {"net": {"low_rank": low_rank_of(content) if is_released(content) else None}}
-        )
-        if is_released(content) and isinstance(space_of(content, stages=1), PairedSpace):
-            groups["stitch"] = _node(space_of(content, stages=1))
+        released = is_released(content)
+        values = {"net": {"low_rank": low_rank_of(content["model"])}} if released else {}
+        if released and isinstance(space := space_of(content, stages=1), PairedSpace):
+            groups["stitch"] = _node(space)
     else:
         groups["stitch"] = _node(description.stitch)
         groups["anchors"] = _anchors(description)
-        values = {} if "net" in chosen else {"net": {"low_rank": description.layers.low_rank}}
+        values = {"net": {"low_rank": description.layers.low_rank}}
         if "anchors" not in chosen:  # once more, for experiments and debug say values of anchors too
             values["anchors"] = groups["anchors"]
         if option == "ckpt_path" and not chosen & set(DATA_CHOOSERS) and _value_of(typed, "accuracy") is not False:
             groups["data"] = _data(content, where)
+    if "net" in chosen:
+        values.pop("net", None)
     yield from ((group, group, node) for group, node in groups.items())
     defaults = [{f"override /{group}": RECALLED} for group in groups]
     yield GROUP, "_global_", {"defaults": [*defaults, "_self_"], **values, "recalled_from": path}
@@ -121,8 +122,8 @@ def _data(content: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise InputError(f"{where}: says what no data can be: {error}; add data=...") from error
     if values.get("reader"):  # some run code by the name of a data set, others hand addresses to a shell
         raise InputError(
-            f"{where}: was trained on data that no file may choose (data.reader={values['reader']}); if you trust them, "
-            f"add data=imagefolder data.reader={values['reader']} data.root={values.get('root')}"
+            f"{where}: was trained on data that no file may choose (data.reader={values['reader']}); if you trust "
+            f"them, add data=imagefolder data.reader={values['reader']} data.root={values.get('root')}"
         )
     wired = {
         "input_size": "anchors.input_size",

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
 from snnet_lightning.command.run import run
+from snnet_lightning.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,9 @@ class Training:
         init_from: a checkpoint of ours or a published file, whose weights a new training starts from.
         checkpoints: folder of the run's own checkpoints.
         optimized_metric: the logged metric that a sweep is told of.
+
+    Raises:
+        InputError: both another checkpoint to go on from and one to start from.
     """
 
     ckpt_path: str | None
@@ -26,11 +30,18 @@ class Training:
     checkpoints: str
     optimized_metric: str
 
+    def __post_init__(self):
+        if self.init_from is not None and self.ckpt_path not in (None, "last"):
+            raise InputError(
+                f"init_from={self.init_from} starts a new training, ckpt_path={self.ckpt_path} goes on with one: "
+                "give one of them"
+            )
+
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 @job
 def task(cfg: DictConfig) -> float:
-    from snnet_lightning.checkpoints.resume import requeued, require_resumable, resolve_last
+    from snnet_lightning.checkpoints.resume import forget_requeued, requeued, require_resumable, resolve_last
     from snnet_lightning.command.instantiate import made
     from snnet_lightning.command.parts import create_net, create_trainer, metric, start_from
 
@@ -38,12 +49,16 @@ def task(cfg: DictConfig) -> float:
     options = made(cfg, "training")
     datamodule = made(cfg, "data")
     net = create_net(cfg, datamodule)
-    start_from(net, options.init_from, options.ckpt_path, cfg.recalled_from)
     ckpt_path = resolve_last(options.ckpt_path, options.checkpoints) or requeued(cfg.trainer.default_root_dir)
+    if options.init_from and ckpt_path is None:
+        start_from(net, options.init_from, cfg.recalled_from)
     require_resumable(net, ckpt_path)
     model = made(cfg, "model", net=net)
     trainer = create_trainer(cfg)
     trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
+    if trainer.is_global_zero:
+        forget_requeued(cfg.trainer.default_root_dir)
+    trainer.strategy.barrier()
     trained = dict(trainer.callback_metrics)
     trainer.test(model, datamodule=datamodule, verbose=False)
     return metric(trained | trainer.callback_metrics, options.optimized_metric)
@@ -54,4 +69,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    from snnet_lightning.command.train import main  # by its name, which the jobs of a sweep are started by
+
     main()

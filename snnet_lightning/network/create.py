@@ -44,8 +44,8 @@ def create_net(
         num_classes: of the data that it will see; None: it will see none.
 
     Raises:
-        InputError: other classes than the anchors' heads have, an unknown model, weights that do not fit, or a space that
-            does not fit the anchors.
+        InputError: other classes than the anchors' heads have, an unknown model, weights that do not fit, or a space
+            that does not fit the anchors.
     """
     if num_classes is not None and num_classes != anchors.num_classes:
         raise InputError(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Activation, Anchor
-from snnet_lightning.description import Description, LayersDescription, Preprocessing
+from snnet_lightning.description import LayersDescription, Preprocessing, describe
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.checkpointed import run_checkpointed
 from snnet_lightning.network.compile_parts import compile_in_place
@@ -48,7 +48,7 @@ class SNNet(nn.Module):
         super().__init__()
         if isinstance(space, FittingSpace):
             space = space.chosen([anchor.depths for anchor in anchors])
-        self.description = Description(
+        self.description = describe(
             anchors=tuple(anchor.described for anchor in anchors),
             input_size=anchors[0].input_size,
             num_classes=anchors[0].num_classes,

@@ -97,8 +97,9 @@ def command_of(module: str, hydra: HydraConf) -> list[str]:
 
 def _program(module: str) -> list[str]:
     """What runs a command: the script of a clone, which need not be installed, or an installed package's module."""
-    script = Path(__file__).parents[2] / f"{module.rpartition('.')[2]}.py"
-    return [str(script)] if script.is_file() else ["-m", module]
+    clone = Path(__file__).parents[2]
+    script = clone / f"{module.rpartition('.')[2]}.py"
+    return [str(script)] if (clone / "conf").is_dir() and script.is_file() else ["-m", module]
 
 
 def wait_for(command: list[str], directory: str) -> int:

@@ -81,10 +81,16 @@ def _records(sweep: Path) -> list[tuple[Path, dict[str, Any]]]:
     for folder, folders, files in os.walk(sweep):
         if Path(folder) != sweep and MULTIRUN in files:  # another sweep, which Hydra has noted there
             folders.clear()
-        elif NAME in files and (content := _read(Path(folder))).keys() >= KEYS:
+        elif NAME in files and _is_record(content := _read(Path(folder))):
             folders.clear()
             found.append((Path(folder) / NAME, content))
     return found
+
+
+def _is_record(content: dict[str, Any]) -> bool:
+    overrides = content.get("overrides")
+    typed = isinstance(overrides, list) and all(isinstance(word, str) for word in overrides)
+    return content.keys() >= KEYS and typed and isinstance(content["job"], int)
 
 
 def _read(directory: Path) -> dict[str, Any]:
