@@ -52,7 +52,14 @@ def _space(value: Any) -> Space:
         raise ValueError(f"{key}={given}: {right}") from error
 
 
-PlainDict = Annotated[dict[str, JsonValue], PlainValidator(lambda value: plain(dict(value)))]
+def _plain_mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a mapping")
+    return plain(value)
+
+
+Rank = Annotated[int, Field(gt=0, le=4096)]  # of the low-rank term of a stitching layer, far above its use
+PlainDict = Annotated[dict[str, JsonValue], PlainValidator(_plain_mapping)]
 AnySpace = Annotated[Any, PlainValidator(_space), PlainSerializer(lambda space: plain(space_as_data(space)))]
 
 
@@ -73,7 +80,7 @@ class AnchorDescription(Part):
 class LayersDescription(Part):
     """The stitching layers: the rank of their low-rank term, if they have one."""
 
-    low_rank: PositiveInt | None = None
+    low_rank: Rank | None = None
 
 
 class Preprocessing(Part):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import hydra
 from omegaconf import DictConfig
 
+from snnet_lightning.checked import File
 from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
 from snnet_lightning.command.run import run
@@ -21,7 +22,7 @@ class Evaluation:
         optimized_metric: the logged metric that a sweep is told of.
     """
 
-    ckpt_path: str | None
+    ckpt_path: File | None
     init_from: None
     accuracy: bool
     optimized_metric: str

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import PositiveInt
 
 from snnet_lightning.anchors.family import CHECKPOINT, AnchorFamily
-from snnet_lightning.description import Description, LayersDescription, Preprocessing
+from snnet_lightning.description import Description, LayersDescription, Preprocessing, Rank
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch import Space
@@ -60,7 +60,7 @@ def build(
 def create_net(
     anchors: AnchorFamily,
     space: Space,
-    low_rank: PositiveInt | None = None,
+    low_rank: Rank | None = None,
     activation_checkpointing: bool = False,
     freeze_anchors: bool = False,
     compile_parts: bool = False,
