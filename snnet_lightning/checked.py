@@ -15,6 +15,8 @@ CONFIG = ConfigDict(arbitrary_types_allowed=True, coerce_numbers_to_str=True, al
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Workers = Annotated[int, Field(ge=0, le=256)]  # processes of a loader
+File = Annotated[str, Field(min_length=1)]
 
 NO_NUMBER = PydanticCustomError("no_number", "no number")  # a truth value, which Python takes for one
 
@@ -163,6 +165,8 @@ _KINDS = {
 def _wanted(error: ErrorDetails) -> str | None:
     """What one branch of a type would take, in words."""
     kind, context = error["type"], error.get("ctx", {})
+    if kind == "string_too_short":
+        return "text that is not empty"
     if kind == "literal_error":
         return context["expected"].replace("'", "")
     bounds: Mapping[str, str] = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}

@@ -1,6 +1,7 @@
 """Read a checkpoint file safely: nothing in it is executed."""
 
 import pickle
+import warnings
 import zipfile
 from argparse import Namespace
 from collections.abc import Mapping
@@ -33,7 +34,8 @@ def read_checkpoint(path: str | Path, where: str) -> dict[str, Any]:
     if not Path(path).is_file():
         raise InputError(f"{where}: no such file")
     try:
-        with safe_globals([Namespace]):
+        with safe_globals([Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a pickle that is refused below
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise InputError(f"{where}: not a checkpoint that can be loaded safely ({_reason(error)})") from error

@@ -56,6 +56,7 @@ def _space(value: Any) -> Space:
     return space
 
 
+Rank = Annotated[int, Field(gt=0, le=4096)]  # of the low-rank term of a stitching layer, far above its use
 PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(plain)]
 AnySpace = Annotated[Any, PlainValidator(_space), PlainSerializer(lambda space: plain(space_as_data(space)))]
 
@@ -77,7 +78,7 @@ class AnchorDescription(Part):
 class LayersDescription(Part):
     """The stitching layers: the rank of their low-rank term, if they have one."""
 
-    low_rank: PositiveInt | None = None
+    low_rank: Rank | None = None
 
 
 class Preprocessing(Part):

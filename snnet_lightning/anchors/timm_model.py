@@ -103,6 +103,10 @@ def create_model(
             f"{timm_name}: its pretrained weights could not be had, or do not fit {options.kwargs} ({reason}); "
             f"give a local file or {options.weights}=random"
         ) from error
+    except Exception as error:  # whatever a model makes of arguments that it does not check
+        if not kwargs:
+            raise
+        raise InputError(f"{options.kwargs} of {timm_name}: {_in_words(error)}") from error
     if weights == RANDOM:
         log.warning("%s has random weights: its accuracy is chance until it is trained", timm_name)
     renewed = weights == PRETRAINED and num_classes != model.pretrained_cfg.get("num_classes", num_classes)
@@ -111,6 +115,10 @@ def create_model(
     if renewed:
         log.info("%s has a new, random head for %d classes", timm_name, num_classes)
     return model
+
+
+def _in_words(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _works(make: Callable[..., nn.Module], kwargs: Mapping[str, Any]) -> bool:

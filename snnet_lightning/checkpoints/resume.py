@@ -23,6 +23,8 @@ REQUEUED = re.compile(r"hpc_ckpt_(\d+)\.ckpt")
 # What Lightning restores a training from, and what its first entry must be like.
 TRAINING = {"optimizer_states": list, "lr_schedulers": list, "loops": Mapping, "callbacks": Mapping}
 
+VERSION = "pytorch-lightning_version"
+
 
 def resolve_last(ckpt_path: str | None, directory: str | Path) -> str | None:
     """The last checkpoint in ``directory`` for ``last``, or None if there is none yet; other paths as they are."""
@@ -73,6 +75,8 @@ def require_resumable(net: SNNet, path: str | None) -> None:
         raise InputError(f"{where}: does not fit the configured network: {differ}{other_way}")
     cut = [key for key, kind in TRAINING.items() if not _is_whole(content.get(key), kind)]
     cut += [key for key in ("epoch", "global_step") if not isinstance(content.get(key), int)]
+    if not re.match(r"\d+\.\d+", str(content.get(VERSION))):
+        cut.append(VERSION)
     if cut:
         raise InputError(f"{where}: lacks {', '.join(cut)}, so training cannot go on from it{other_way}")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import hydra
 from omegaconf import DictConfig
 
+from snnet_lightning.checked import File
 from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
 from snnet_lightning.command.run import run
@@ -25,8 +26,8 @@ class Evaluation:
         InputError: the file is given as one to start from.
     """
 
-    ckpt_path: str | None
-    init_from: str | None
+    ckpt_path: File | None
+    init_from: File | None
     accuracy: bool
     optimized_metric: str
 

@@ -11,6 +11,7 @@ from snnet_lightning.checkpoint_file import read_checkpoint
 from snnet_lightning.checkpoints.load import load_weights, same_classes
 from snnet_lightning.command.instantiate import instantiate, made
 from snnet_lightning.errors import InputError
+from snnet_lightning.model.snnet_module import require_strategy
 from snnet_lightning.network.snnet import SNNet
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,9 @@ def create_net(cfg: DictConfig, datamodule: L.LightningDataModule | None = None)
 
 def create_trainer(cfg: DictConfig) -> L.Trainer:
     callbacks = [*filter(None, instantiate(cfg.callbacks).values())]
-    return made(cfg, "trainer", callbacks=callbacks, logger=[*instantiate(cfg.logger).values()])
+    trainer = made(cfg, "trainer", callbacks=callbacks, logger=[*instantiate(cfg.logger).values()])
+    require_strategy(trainer)
+    return trainer
 
 
 def start_from(net: SNNet, init_from: str, recalled_from: str | None) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import PositiveInt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from snnet_lightning.anchors.digits import MEAN, STD
-from snnet_lightning.checked import Seed
+from snnet_lightning.checked import Seed, Workers
 from snnet_lightning.data.anchor_preprocessing import preprocessing
 from snnet_lightning.data.order import PADDING, Draw
 from snnet_lightning.data.reproducible import ReproducibleDataModule
@@ -87,7 +87,7 @@ class DigitsDataModule(ReproducibleDataModule):
         self,
         input_size: tuple[PositiveInt, PositiveInt, PositiveInt] = (1, 8, 8),
         batch_size: PositiveInt = 64,
-        num_workers: NonNegativeInt = 0,
+        num_workers: Workers = 0,
         seed: Seed = 0,
     ):
         super().__init__(batch_size, num_workers, seed)

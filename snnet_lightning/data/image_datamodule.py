@@ -1,19 +1,20 @@
 """ImageNet and its like: images of any timm reader, timm's augmentations, batches normalised on the device."""
 
 import logging
+import tarfile
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from timm.data import Mixup, create_dataset, create_transform
 from timm.data.random_erasing import RandomErasing
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from snnet_lightning.checked import Seed
+from snnet_lightning.checked import Seed, Workers
 from snnet_lightning.data.alpha_apart import AlphaApart
 from snnet_lightning.data.anchor_preprocessing import OF_CHANNELS, preprocessing
 from snnet_lightning.data.class_map import read_class_map
@@ -69,7 +70,7 @@ class ImageDataModule(ReproducibleDataModule):
         input_size: tuple[PositiveInt, PositiveInt, PositiveInt],
         anchors: list[str],
         batch_size: PositiveInt,
-        num_workers: NonNegativeInt | None = None,
+        num_workers: Workers | None = None,
         seed: Seed = 0,
         reader: str = "",
         train_split: str = "train",
@@ -229,7 +230,7 @@ class ImageDataModule(ReproducibleDataModule):
             else:
                 path = str(split_path(self.root, split))
                 dataset = create_dataset("", root=path, split=split, search_split=False, **options)
-        except (RuntimeError, AssertionError, ImportError, OSError, KeyError) as error:
+        except (RuntimeError, AssertionError, ImportError, OSError, KeyError, tarfile.TarError) as error:
             said = {"reader": self.reader, "class_map": self.hparams.class_map}
             where = "".join(f"data.{key}={value} " for key, value in said.items() if value)
             raise InputError(f"{where}data.root={self.root}, split {split}: {error}") from error

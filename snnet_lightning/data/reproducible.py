@@ -83,6 +83,15 @@ class ReproducibleDataModule(L.LightningDataModule):
         return self.train_loader.state_dict() if self.train_loader else {}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from an earlier ``state_dict``.
+
+        Raises:
+            InputError: it is none.
+        """
+        counts = [state.get(key) for key in ("epoch", "batches")] if isinstance(state, dict) else [None]
+        if state != {} and not all(type(count) is int and count >= 0 for count in counts):
+            where = f"ckpt_path={self.trainer.ckpt_path}: " if self.trainer else ""
+            raise InputError(f"{where}{type(self).__name__} is no place in the training data, but {state!r:.80}")
         self.resumed = state
 
     def val_dataloader(self) -> DataLoader:

@@ -9,11 +9,13 @@ from typing import Any, NoReturn
 import lightning as L
 import torch
 from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy
+from lightning.pytorch.trainer.states import TrainerFn
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from snnet_lightning.checked import Share
+from snnet_lightning.checkpoints.training_state import check_optimizer_state, require_training_state
 from snnet_lightning.description import KEY
 from snnet_lightning.distillation import Distillation, InPlaceDistillation
 from snnet_lightning.errors import InputError
@@ -29,6 +31,21 @@ from snnet_lightning.sampler import Sampler
 from snnet_lightning.stitch.route import Stitch
 
 Batch = tuple[Tensor, Tensor]  # images (N, C, H, W); classes (N), or shares of classes (N, classes) where mixed
+
+
+def require_strategy(trainer: L.Trainer) -> None:
+    """Refuse strategies that cannot work, before one starts processes that then wait for each other.
+
+    Raises:
+        InputError: a strategy that was not made for networks of which a step uses a part.
+    """
+    strategy = trainer.strategy
+    known = isinstance(strategy, SingleDeviceStrategy | DDPStrategy) and not isinstance(strategy, DeepSpeedStrategy)
+    if not known or getattr(strategy, "_start_method", "popen") != "popen":
+        name = getattr(strategy, "strategy_name", type(strategy).__name__)
+        raise InputError(f"trainer.strategy={name}: must be auto, for one process, or ddp_find_unused_parameters_true")
+    if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
+        raise InputError("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")
 
 
 class SNNetModule(L.LightningModule):
@@ -98,13 +115,10 @@ class SNNetModule(L.LightningModule):
             metrics.reset()  # of what was interrupted before
 
     def _require_strategy(self) -> None:
-        strategy = self.trainer.strategy
-        known = isinstance(strategy, SingleDeviceStrategy | DDPStrategy) and not isinstance(strategy, DeepSpeedStrategy)
-        if not known:
-            name = getattr(strategy, "strategy_name", type(strategy).__name__)
-            self._refuse(f"trainer.strategy={name}: must be auto, for one process, or ddp_find_unused_parameters_true")
-        if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
-            self._refuse("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")
+        try:
+            require_strategy(self.trainer)
+        except InputError as error:
+            self._refuse(str(error))
 
     def _require_draws(self) -> None:
         try:
@@ -180,6 +194,13 @@ class SNNetModule(L.LightningModule):
         checkpoint[KEY] = self.net.description.as_data()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the sampler's state.
+
+        Raises:
+            InputError: training is to go on from what no training has left.
+        """
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            require_training_state(checkpoint, self.trainer)
         self.sampler.load_state_dict(checkpoint.get("sampler", {}))
         self.net.initialised = True  # from the weights that come with it
 
@@ -244,6 +265,7 @@ class SNNetModule(L.LightningModule):
         images = self.batch_size and self.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
         total, per_epoch = self._steps()
         optimizer, schedule = self.optim.build(self.net, total, per_epoch, images)
+        check_optimizer_state(optimizer, self.trainer)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"},

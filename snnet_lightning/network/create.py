@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import PositiveInt
 
 from snnet_lightning.anchors.family import AnchorFamily
-from snnet_lightning.description import Description, Preprocessing
+from snnet_lightning.description import Description, Preprocessing, Rank
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch import Space
@@ -29,7 +29,7 @@ def build(description: Description) -> SNNet:
 def create_net(
     anchors: AnchorFamily,
     space: Space,
-    low_rank: PositiveInt | None = None,
+    low_rank: Rank | None = None,
     activation_checkpointing: bool = False,
     freeze_anchors: bool = False,
     compile_parts: bool = False,

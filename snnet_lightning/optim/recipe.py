@@ -77,7 +77,7 @@ class OptimizerRecipe:
             optimizer = create_optimizer_v2(
                 groups, opt=self.opt, lr=rates["lr"], weight_decay=self.weight_decay, **self.opt_kwargs
             )
-        except (AssertionError, ValueError, TypeError) as error:
+        except Exception as error:  # whatever an optimiser makes of options that it does not check
             raise InputError(f"optim.opt={self.opt}: {error} (see timm.optim.list_optimizers())") from error
         schedule = CosineLRScheduler(
             optimizer,

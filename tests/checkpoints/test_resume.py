@@ -16,6 +16,7 @@ WHOLE = {
     "callbacks": {"LogDrawnStitches": {}},
     "epoch": 1,
     "global_step": 19,
+    "pytorch-lightning_version": "2.6.6",
 }
 
 
