@@ -128,13 +128,15 @@ def test_weights_of_another_checkpoint_start_a_new_training(checkpoint, run_here
     again = [json.loads(line) for line in (run.directory / "stitches.jsonl").read_text().splitlines()]
     for row, expected in zip(again, map(json.loads, trained.read_text().splitlines()), strict=True):
         assert row == expected | {"loss": pytest.approx(expected["loss"], rel=1e-6)}
+    goes_on = succeeded(run_here("train.py", *start, "data.batch_size=60", "ckpt_path=last", directory=tmp_path / "on"))
+    assert (goes_on.directory / "stitches.jsonl").read_bytes() == (run.directory / "stitches.jsonl").read_bytes()
     both = run_here("train.py", *start, f"ckpt_path={checkpoint}", directory=tmp_path / "both")
     assert both.status == 1
     assert "starts a new training" in both.err
     assert "goes on with one: give one of them" in both.err
     wrong = run_here("evaluate.py", f"init_from={checkpoint}", directory=tmp_path / "wrong")
     assert wrong.status == 1
-    assert "error: init_from=" in wrong.err
+    assert f"starts a training (train.py); ckpt_path={checkpoint} evaluates it" in wrong.err
 
 
 def test_an_anchor_out_of_a_checkpoint(checkpoint, run_here, tmp_path):
@@ -163,6 +165,7 @@ def test_a_checkpoint_of_version_0_1(changed, run_here, tmp_path):
     succeeded(run_here("evaluate.py", f"ckpt_path={path}", "anchors=digits", *OTHER, directory=tmp_path / "typed"))
 
 
+PAYLOAD = "${oc.create:{_target_:torch.utils.collect_env.run,command:'touch MADE'}}"
 CODE = {"_target_": "torch.utils.collect_env.run", "command": "touch MADE"}
 HOSTILE = {
     "a space": lambda c: c["description"].update(stitch=CODE),
@@ -176,11 +179,41 @@ HOSTILE = {
         c.update(ImageDataModule=c.pop("DigitsDataModule")),
         c.update(datamodule_hyper_parameters={"root": "pipe:touch MADE #", "reader": "wds/", "batch_size": 2}),
     ),
+    "shards whose list lies beside them": lambda c: (
+        c.update(ImageDataModule=c.pop("DigitsDataModule")),
+        c.update(datamodule_hyper_parameters={"root": "", "reader": "wds/", "val_split": "val", "batch_size": 2}),
+    ),
     "a data set's name": lambda c: (
         c.update(ImageDataModule=c.pop("DigitsDataModule")),
         c.update(datamodule_hyper_parameters={"root": "x", "reader": "hfds/some/script", "batch_size": 2}),
     ),
 }
+
+
+def leaves(data, path=()):
+    """The place of every text in plain data."""
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        yield from [(*path, key)] if isinstance(value, str) else leaves(value, (*path, key))
+
+
+def test_no_text_in_a_file_is_resolved(checkpoint, changed):
+    """A reference to what would run a command, in the place of every text that goes into a configuration."""
+    whole = torch.load(checkpoint, weights_only=True)
+    keys = ("description", "datamodule_hyper_parameters")
+    places = [*leaves({key: whole[key] for key in keys}), ("datamodule_hyper_parameters", "input_size")]
+    assert len(places) > 20
+    for *above, last in places:
+        for text in (PAYLOAD, "${oc.env:HOME}", "???"):
+
+            def plant(content, above=above, last=last, text=text):
+                for key in above:
+                    content = content[key]
+                content[last] = text
+
+            with pytest.raises(InputError, match="ckpt_path="):
+                composed(f"ckpt_path={changed(plant)}")
+    assert not (ROOT / "MADE").exists()
 
 
 @pytest.mark.parametrize("place", HOSTILE)
@@ -215,3 +248,15 @@ def test_data_that_are_not_known_here(changed):
         composed(f"ckpt_path={path}")
     assert composed(f"ckpt_path={path}", "data=digits").data.batch_size == 64
     assert composed(f"ckpt_path={path}", "accuracy=false").stitch.kernel_size == 1
+
+
+def test_images_that_would_be_written_are_written_in_the_run(changed):
+    def elsewhere(content):
+        content["JpegDigitsDataModule"] = content.pop("DigitsDataModule")
+        content["datamodule_hyper_parameters"] = {"root": "/some/where", "batch_size": 4}
+
+    assert composed(f"ckpt_path={changed(elsewhere)}").data.root == "x/jpeg_digits"
+
+
+def test_plain_settings_do_not_change_the_data(checkpoint):
+    assert composed(f"ckpt_path={checkpoint}", "experiment=none").data.batch_size == 60
