@@ -30,6 +30,7 @@ NONSENSE = {
     "optimizer_states.0.param_groups.0.betas": [CUT, "text"],
     "lr_schedulers.0.base_values": [CUT, "text", ["x"], []],
     "lr_schedulers.0.t_initial": ["text", None],
+    "lr_schedulers.0.step_update": ["text"],
     "callbacks.LogDrawnStitches": [None, "text", {}],
     "callbacks.BestCheckpoint": ["text", {}],
     "callbacks.BestCheckpoint.best_model_path": [5, "/etc/x.ckpt", "{folder}/../x.ckpt", "{folder}/..", "s3://x.ckpt"],
