@@ -59,6 +59,7 @@ def _plain_mapping(value: Any) -> dict[str, Any]:
 
 
 Rank = Annotated[int, Field(gt=0, le=4096)]  # of the low-rank term of a stitching layer, far above its use
+Alias = Annotated[str, Field(pattern=r"^[\w.#/:@+-]+$", max_length=200)]  # stands in names of stitches, on terminals
 PlainDict = Annotated[dict[str, JsonValue], PlainValidator(_plain_mapping)]
 AnySpace = Annotated[Any, PlainValidator(_space), PlainSerializer(lambda space: plain(space_as_data(space)))]
 
@@ -73,7 +74,7 @@ class AnchorDescription(Part):
     """A model of timm's or our registry, its alias in the names of stitches, and its keyword arguments."""
 
     name: str
-    alias: str
+    alias: Alias
     kwargs: PlainDict = {}
 
 

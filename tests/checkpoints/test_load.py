@@ -196,6 +196,8 @@ def test_code_in_a_file_is_not_run(path):
             {"anchors": [{"name": "digits_tiny", "alias": "a", "kwargs": {"checkpoint_path": "x"}}] * 2},
             "said elsewhere",
         ),
+        ({"anchors": [TINY | {"alias": "\x1b[31ma"}, TINY]}, "anchors.0.alias='\\x1b[31ma': must be text that fits"),
+        ({"anchors": [TINY, TINY | {"alias": "<script>"}]}, "anchors.1.alias='<script>': must be text that fits"),
         ({"num_classes": "many"}, "num_classes='many': must be a whole number"),
         ({"stitch": {"space": "os.system"}}, "there is no stitch space 'os.system'; there are fitting, paired"),
         ({"stitch": {"_target_": "os.system"}}, "there is no stitch space None"),
