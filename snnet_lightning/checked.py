@@ -167,6 +167,8 @@ def _wanted(error: ErrorDetails) -> str | None:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "string_too_short":
         return "text that is not empty"
+    if kind == "string_pattern_mismatch":
+        return f"text that fits {context['pattern']}"
     if kind == "literal_error":
         return context["expected"].replace("'", "")
     bounds: Mapping[str, str] = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}

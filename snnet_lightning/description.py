@@ -58,6 +58,7 @@ def _space(value: Any) -> Space:
 
 Rank = Annotated[int, Field(gt=0, le=4096)]  # of the low-rank term of a stitching layer, far above its use
 PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(plain)]
+Alias = Annotated[str, Field(pattern=r"^[\w.#/:@+-]+$", max_length=200)]  # stands in names of stitches, on terminals
 AnySpace = Annotated[Any, PlainValidator(_space), PlainSerializer(lambda space: plain(space_as_data(space)))]
 
 
@@ -71,7 +72,7 @@ class AnchorDescription(Part):
     """A model of timm's or our registry, its alias in the names of stitches, and its keyword arguments."""
 
     name: str
-    alias: str
+    alias: Alias
     kwargs: PlainDict = {}
 
 
@@ -118,8 +119,8 @@ class Description(Part):
     @model_validator(mode="after")
     def _names_fit(self) -> "Description":
         aliases = [anchor.alias for anchor in self.anchors]
-        if len(set(aliases)) < len(aliases) or any(set(alias) & set("[]>:") for alias in aliases):
-            raise ValueError(f"anchors are told apart by their aliases, which must differ and hold no []>: ({aliases})")
+        if len(set(aliases)) < len(aliases):
+            raise ValueError(f"anchors are told apart by their aliases, which must differ: {', '.join(aliases)}")
         if self.class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(f"{len(self.class_names)} class names for {self.num_classes} classes")
         return self

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.anchors.create import create_anchor
 from snnet_lightning.anchors.timm_model import PRETRAINED
-from snnet_lightning.description import AnchorDescription, Description, PlainDict, Preprocessing
+from snnet_lightning.description import Alias, AnchorDescription, Description, PlainDict, Preprocessing
 from snnet_lightning.errors import InputError
 
 CHECKPOINT = "checkpoint"  # nothing is loaded, since a checkpoint of the whole SN-Net follows
@@ -44,7 +44,7 @@ class AnchorFamily:
     kwargs: PlainDict = field(default_factory=dict)
     kwargs_each: tuple[PlainDict, ...] | None = None
     new_heads: bool = False
-    aliases: tuple[str, ...] | None = None
+    aliases: tuple[Alias, ...] | None = None
     preprocessing: Preprocessing | None = None
 
     def __post_init__(self):

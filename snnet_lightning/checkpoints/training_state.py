@@ -30,7 +30,7 @@ def require_training_state(content: Mapping[str, Any], trainer: L.Trainer) -> No
     }
     _refuse(unlike(content, own), trainer)
     groups = len(content["optimizer_states"][0]["param_groups"])
-    own["lr_schedulers"] = [_schedule(groups).state_dict()]
+    own["lr_schedulers"] = [schedule := _schedule(groups).state_dict()]
     for callback in trainer.callbacks:
         if callback.state_key in content["callbacks"]:  # else it is new
             own["callbacks"][callback.state_key] = callback.state_dict()
@@ -39,6 +39,8 @@ def require_training_state(content: Mapping[str, Any], trainer: L.Trainer) -> No
     if content.get("sampler", {}) != {}:  # else it learns nothing, or is new
         own["sampler"] = trainer.lightning_module.sampler.state_dict()
     _refuse(unlike(content, own), trainer)
+    for key in content["lr_schedulers"][0].keys() - schedule.keys():  # timm would set any attribute of the schedule
+        _refuse(f"lr_schedulers.0.{key} belongs to no schedule", trainer)
 
 
 def _schedule(groups: int) -> CosineLRScheduler:

@@ -41,8 +41,9 @@ def require_strategy(trainer: L.Trainer) -> None:
     """
     strategy = trainer.strategy
     known = isinstance(strategy, SingleDeviceStrategy | DDPStrategy) and not isinstance(strategy, DeepSpeedStrategy)
-    if not known or getattr(strategy, "_start_method", "popen") != "popen":
-        name = getattr(strategy, "strategy_name", type(strategy).__name__)
+    start = getattr(strategy, "_start_method", "popen")
+    if not known or start != "popen":
+        name = getattr(strategy, "strategy_name", type(strategy).__name__) if not known else f"ddp_{start}"
         raise InputError(f"trainer.strategy={name}: must be auto, for one process, or ddp_find_unused_parameters_true")
     if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
         raise InputError("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")

@@ -19,7 +19,7 @@ from snnet_lightning.network import SNNet
 from snnet_lightning.stitch import PairedSpace
 from tests.checkpoints.conftest import FAMILIES, MakesDirectory, small_family
 
-TINY = {"name": "digits_tiny", "alias": "a"}
+TINY, OTHER = {"name": "digits_tiny", "alias": "a"}, {"name": "digits_small", "alias": "b"}
 
 
 def net(names=("digits_tiny", "digits_small"), space=None, seed=0, **more):
@@ -190,15 +190,17 @@ def test_code_in_a_file_is_not_run(path):
         ({"format": 2}, "format 2; this version reads up to 1"),
         ({"anchors": 3}, "anchors=3: must be a list"),
         ({"anchors": [{"name": "digits_tiny", "alias": "a"}]}, "must be a list of at least 2"),
-        ({"anchors": [{"name": "hf-hub:some/model", "alias": "a"}] * 2}, "timm has no model 'hf-hub:some/model'"),
-        ({"anchors": [{"name": "digits_tiny", "alias": "a", "kwargs": {"_target_": "os.getcwd"}}] * 2}, "'_target_'"),
-        (
-            {"anchors": [{"name": "digits_tiny", "alias": "a", "kwargs": {"checkpoint_path": "x"}}] * 2},
-            "said elsewhere",
-        ),
+        ({"anchors": [TINY | {"name": "hf-hub:some/model"}, OTHER]}, "timm has no model 'hf-hub:some/model'"),
+        ({"anchors": [TINY, TINY]}, "told apart by their aliases"),
+        ({"anchors": [TINY | {"alias": "a[:2] > b"}, OTHER]}, "anchors.0.alias='a[:2] > b': must be text that fits"),
+        ({"anchors": [TINY | {"kwargs": {"_target_": "os.getcwd"}}, OTHER]}, "'_target_'"),
+        ({"anchors": [TINY | {"kwargs": 5}, OTHER]}, "kwargs"),
+        ({"anchors": [TINY | {"kwargs": {"checkpoint_path": "x"}}, OTHER]}, "said elsewhere"),
+        ({"anchors": [TINY | {"alias": "\x1b[31ma"}, OTHER]}, "anchors.0.alias='\\x1b[31ma': must be text that fits"),
+        ({"anchors": [TINY, OTHER | {"alias": "<script>"}]}, "anchors.1.alias='<script>': must be text that fits"),
         ({"num_classes": "many"}, "num_classes='many': must be a whole number"),
-        ({"stitch": {"space": "os.system"}}, "there is no stitch space 'os.system'; there are fitting, paired"),
-        ({"stitch": {"_target_": "os.system"}}, "there is no stitch space None"),
+        ({"stitch": {"space": "os.system"}}, "there is no stitch space 'os.system'; there are paired, staged"),
+        ({"stitch": {"_target_": "os.system"}}, "the key '_target_' is not allowed here"),
         ({"stitch": {"space": {}}}, "there is no stitch space"),
         ({"stitch": {"space": "paired", "kernel_size": 0}}, "kernel_size=0: must be above 0"),
         ({"layers": {"low_rank": "x"}}, "layers.low_rank='x': must be a whole number"),

@@ -30,6 +30,7 @@ NONSENSE = {
     "optimizer_states.0.param_groups.0.betas": [CUT, "text"],
     "lr_schedulers.0.base_values": [CUT, "text", ["x"], []],
     "lr_schedulers.0.t_initial": ["text", None],
+    "lr_schedulers.0.step_update": ["text"],
     "callbacks.LogDrawnStitches": [None, "text", {}],
     "callbacks.BestCheckpoint": ["text", {}],
     "callbacks.BestCheckpoint.best_model_path": [5, "/etc/x.ckpt", "{folder}/../x.ckpt", "{folder}/..", "s3://x.ckpt"],
@@ -63,8 +64,9 @@ def place(content: Any, words: list[str]) -> tuple[Any, Any]:
         key, rest = int(words[0]), words[1:]
     else:  # keys of Lightning's have dots, those of callbacks have their options behind a brace
         names = {str(name).split("{")[0]: name for name in content}
-        count = next(n for n in range(len(words), 0, -1) if ".".join(words[:n]) in names)
-        key, rest = names[".".join(words[:count])], words[count:]
+        count = next((n for n in range(len(words), 0, -1) if ".".join(words[:n]) in names), len(words))
+        key = ".".join(words[:count])
+        key, rest = names.get(key, key), words[count:]
     return place(content[key], rest) if rest else (content, key)
 
 

@@ -42,7 +42,7 @@ TRAIN = {
     "anchors.names=[digits_tiny,digits_bse]": "no model 'digits_bse'; did you mean digits_base",
     "anchors.weights=no/such.pth": "anchors.weights: no file 'no/such.pth'",
     "data=jpeg_digits data.augmentation.auto_augment=zzz": "data.augmentation: Unknown AA policy zzz",
-    "data=jpeg_digits data.mixup={mixup_alpha:0}": "data.mixup.mixup_alpha=0: must be above 0, or .*cutmix_alpha",
+    "data=jpeg_digits data.mixup={mixup_alpha:0,cutmix_alpha:0}": "data.mixup.mixup_alpha=0: must be above 0, or ",
     "+anchors.kwargs.norm_layer=zzz": "anchors.kwargs of digits_tiny: .*zzz",
     "+anchors.kwargs.drop_rate=2": "anchors.kwargs of digits_tiny: .*dropout probability",
     "anchors.weights=/etc/passwd": "/etc/passwd is not a readable weight file",

@@ -202,7 +202,7 @@ def test_no_text_in_a_file_is_resolved(checkpoint, changed):
     whole = torch.load(checkpoint, weights_only=True)
     keys = ("description", "datamodule_hyper_parameters")
     places = [*leaves({key: whole[key] for key in keys}), ("datamodule_hyper_parameters", "input_size")]
-    assert len(places) > 20
+    assert len(places) >= 20
     for *above, last in places:
         for text in (PAYLOAD, "${oc.env:HOME}", "???"):
 
@@ -255,7 +255,8 @@ def test_images_that_would_be_written_are_written_in_the_run(changed):
         content["JpegDigitsDataModule"] = content.pop("DigitsDataModule")
         content["datamodule_hyper_parameters"] = {"root": "/some/where", "batch_size": 4}
 
-    assert composed(f"ckpt_path={changed(elsewhere)}").data.root == "x/jpeg_digits"
+    data = OmegaConf.to_container(composed(f"ckpt_path={changed(elsewhere)}").data, resolve=False)
+    assert data["root"] == "${hydra:runtime.output_dir}/jpeg_digits"
 
 
 def test_plain_settings_do_not_change_the_data(checkpoint):

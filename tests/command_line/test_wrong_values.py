@@ -126,6 +126,7 @@ OTHERS = {
     "net.low_rank=1e6": "net.low_rank=1000000.0: must be at most 4096",
     "anchors.kwargs=5": "anchors.kwargs=5: must be a mapping",
     "anchors.kwargs_each=[1,2,3]": "anchors.kwargs_each.0=1: must be a mapping",
+    "anchors.aliases=[a,'',c]": "anchors.aliases.1=: must be text that fits ",
     "ckpt_path=": "ckpt_path=: must be text that is not empty",
     "init_from=": "init_from=: must be text that is not empty",
     "trainer.precision=fp8": "trainer.precision=fp8: must be 64, 32 or 16 or transformer-engine",
