@@ -76,3 +76,27 @@ def test_a_full_disk_leaves_the_former_files_alone(target):
     done = subprocess.run([sys.executable, "-c", FULL_DISK, str(target.parent)], capture_output=True, text=True)
     assert len(done.stdout.split()) == 2, done.stderr
     assert {path.name: path.read_text() for path in target.parent.iterdir()} == {"text": "old", "best.ckpt": "old"}
+
+
+SMALL_DISK = """
+import resource, signal, sys, torch
+from pathlib import Path
+from snnet_lightning.atomic import written_atomically
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+try:
+    with written_atomically(Path(sys.argv[1])) as unfinished:
+        if sys.argv[1].endswith(".ckpt"):
+            torch.save(torch.zeros(100_000), unfinished)
+        else:
+            unfinished.write_bytes(bytes(100_000))
+except OSError as error:
+    print(error.filename, Path(sys.argv[1]).exists(), len(list(Path(sys.argv[1]).parent.iterdir())))
+"""
+
+
+@pytest.mark.parametrize("name", ["x.ckpt", "x.jsonl"])
+def test_a_full_disk_is_told_by_the_name_of_the_file(tmp_path, name):
+    path = str(tmp_path / name)
+    done = subprocess.run([sys.executable, "-c", SMALL_DISK, path], capture_output=True, text=True)
+    assert done.stdout.split() == [path, "False", "0"], done.stderr

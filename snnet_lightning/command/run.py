@@ -1,6 +1,7 @@
 """Run a Hydra main function as a command."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -16,6 +17,8 @@ OUR_CHOICE = "SNNET_HANDLES_ERRORS"
 
 def run(main: Callable[[], Any], recalled_by: str) -> None:
     """Run it; a configuration that cannot be composed ends in one line and exit status 1.
+
+    So does Ctrl-C, with the exit status that shells have for it.
 
     With HYDRA_FULL_ERROR=1 the traceback is shown instead, as everywhere in Hydra.
 
@@ -33,6 +36,11 @@ def run(main: Callable[[], Any], recalled_by: str) -> None:
         require_choices(sys.argv[1:])
         with recalled(sys.argv[1:], recalled_by), sweeps_summed_up():
             main()
+    except KeyboardInterrupt:
+        if asked_for_traceback:
+            raise
+        print("interrupted", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
         told = explain(error)
         if asked_for_traceback or told is None:

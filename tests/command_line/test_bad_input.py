@@ -194,3 +194,10 @@ def test_a_sweep_fails_with_its_jobs(run_here, tmp_path):
     run = run_here("train.py", *sweep, directory=tmp_path)
     assert run.status == 1
     assert "error: stitch.kernel_size=0: must be above 0" in run.err.splitlines()
+
+
+def test_an_interrupt_while_it_starts(run_here, tmp_path):
+    """Ctrl-C; here it comes from a callback of Hydra's, before the job begins."""
+    interrupts = "+hydra.callbacks.x={_target_:tests.command_line.interrupts.Interrupts}"
+    run = run_here("train.py", interrupts, directory=tmp_path)
+    assert (run.status, run.err) == (130, "interrupted\n")
