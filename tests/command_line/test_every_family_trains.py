@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
+
+from snnet_lightning.command.instantiate import instantiate
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATIONS = sorted(path.stem for path in (ROOT / "conf" / "anchors").glob("*.yaml"))
