@@ -22,8 +22,7 @@ FILENAME = "last.ckpt"
 REQUEUED = re.compile(r"hpc_ckpt_(\d+)\.ckpt")
 # What Lightning restores a training from, and what its first entry must be like.
 TRAINING = {"optimizer_states": list, "lr_schedulers": list, "loops": Mapping, "callbacks": Mapping}
-
-VERSION = "pytorch-lightning_version"
+VERSION, LIGHTNING = "pytorch-lightning_version", re.compile(r"2\.\d+(\.\w+)*")
 
 
 def resolve_last(ckpt_path: str | None, directory: str | Path) -> str | None:
@@ -74,9 +73,9 @@ def require_resumable(net: SNNet, path: str | None) -> None:
     if differ:
         raise InputError(f"{where}: does not fit the configured network: {differ}{other_way}")
     cut = [key for key, kind in TRAINING.items() if not _is_whole(content.get(key), kind)]
-    cut += [key for key in ("epoch", "global_step") if not isinstance(content.get(key), int)]
-    if not re.match(r"\d+\.\d+", str(content.get(VERSION))):
-        cut.append(VERSION)
+    cut += [key for key in ("epoch", "global_step") if type(content.get(key)) is not int or content[key] < 0]
+    if not LIGHTNING.fullmatch(str(content.get(VERSION))):  # by which it migrates the files of other versions
+        cut.append(f"{VERSION} 2")
     if cut:
         raise InputError(f"{where}: lacks {', '.join(cut)}, so training cannot go on from it{other_way}")
 

@@ -48,7 +48,7 @@ def task(cfg: DictConfig) -> float | None:
     made(cfg, "process")
     options = made(cfg, "evaluation")
     if not options.accuracy:
-        report_costs(create_net(cfg), cfg.callbacks.write_results.directory)
+        report_costs(create_net(cfg), cfg.trainer.default_root_dir)
         return None
     datamodule = made(cfg, "data")
     net = create_net(cfg, datamodule)
