@@ -5,11 +5,10 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from snnet_lightning.command.conf import CONF
+from snnet_lightning.command.overrides import overrides_in
 from snnet_lightning.errors import InputError
 
 
@@ -50,12 +49,10 @@ def require_choices(words: Iterable[str]) -> None:
     Raises:
         InputError: a group is given a number, a truth value or nothing.
     """
-    for word in words:
-        try:
-            override = OverridesParser.create().parse_override(word)
-        except HydraException:  # an option, or what Hydra will refuse
-            continue
+    for override in overrides_in(words):
         group, value = override.key_or_group, override.value()
         no_name = value is None or isinstance(value, int | float)
         if no_name and not override.is_delete() and not override.is_sweep_override() and choices_of(group):
-            raise InputError(f"{word}: must be {' or '.join(choices_of(group))}; for nothing at all there is ~{group}")
+            raise InputError(
+                f"{override.input_line}: must be {' or '.join(choices_of(group))}; for nothing at all there is ~{group}"
+            )

@@ -10,10 +10,9 @@ from inspect import signature
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 
+from snnet_lightning.command.overrides import overrides_in
 from snnet_lightning.errors import InputError
 
 GROUPS = ("anchors", "stitch", "data")
@@ -33,7 +32,7 @@ def recalled(words: Sequence[str], option: str) -> Iterator[None]:
     Raises:
         InputError: the file cannot be read, or says what no network is.
     """
-    typed = [override for override in map(_parsed, words) if override]
+    typed = overrides_in(words)
     path = _value_of(typed, option)
     store = ConfigStore.instance()
     try:
@@ -142,14 +141,6 @@ def _data(content: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _name_of(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _parsed(word: str) -> Override | None:
-    """An override, or None for an option and for what Hydra will refuse."""
-    try:
-        return OverridesParser.create().parse_override(word)
-    except HydraException:
-        return None
 
 
 def _value_of(typed: Sequence[Override], key: str) -> Any:
