@@ -17,6 +17,7 @@ from snnet_lightning.errors import InputError
 
 PREFIX = "net."  # where SNNetModule keeps the network
 STATE = "state_dict"
+INITIALISED = "stitching_layers_initialised"  # False in the first phase of a training that tunes the anchors first
 
 
 def read_checkpoint(path: str | Path, where: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """An exponential moving average (EMA) of all weights, which is what is evaluated."""
 
+from typing import Any
+
 import lightning as L
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
@@ -12,7 +14,8 @@ class AverageWeights(WeightAveraging):
     """Averages anchors, stitching layers and running statistics after every optimiser step.
 
     Validation, the test after training and a checkpoint's ``state_dict`` have the average; a run that goes on from the
-    checkpoint goes on with both. The first step's weights start the average.
+    checkpoint goes on with both. The first step's weights start the average; after the epochs that tune the anchors it
+    starts anew, for the stitching layers were random before.
 
     Args:
         decay: share of the average that a step keeps, so that it spans about 1 / (1 - decay) steps.
@@ -32,6 +35,22 @@ class AverageWeights(WeightAveraging):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._average_model.to(pl_module.device)  # Lightning made it before the module was moved there
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_train_epoch_end(trainer, pl_module)
+        if pl_module.current_epoch + 1 == pl_module.tuning_epochs:
+            self._start_anew(pl_module)
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # Lightning leaves out the hooks of epochs where it goes on from the end of one.
+        if batch_idx == 0 and pl_module.current_epoch == pl_module.tuning_epochs > 0:
+            self._start_anew(pl_module)
+
+    def _start_anew(self, pl_module: L.LightningModule) -> None:
+        self._average_model.n_averaged.zero_()
+        self._average_model.update_parameters(pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Nothing yet: a last checkpoint may be written after this, and has to hold the current weights as well."""

@@ -1,4 +1,4 @@
-"""Initialise the stitching layers on training images before the first step."""
+"""Initialise the stitching layers on training images before the first stitch is trained."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,9 @@ log = logging.getLogger(__name__)
 
 
 class InitialiseStitchingLayers(L.Callback):
-    """Runs when fitting starts (with ``max_epochs=0`` too), unless the layers were fitted, trained or loaded before.
+    """Runs when fitting starts, or after the epochs that tune the anchors, with ``max_epochs=0`` too.
+
+    Layers that were fitted, trained or loaded before stay as they are.
 
     The images come from the ``initialisation_dataloader()`` of the DataModule, or, where it has none, are the first
     training images.
@@ -39,6 +41,21 @@ class InitialiseStitchingLayers(L.Callback):
         self.method, self.samples, self.directory = method, samples, directory
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not pl_module.tuning_epochs:
+            self._initialise(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if pl_module.current_epoch + 1 == pl_module.tuning_epochs:
+            self._initialise(trainer, pl_module)
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
+        if not pl_module.tuning:  # Lightning leaves out the hooks of epochs where it goes on from the end of one
+            self._initialise(trainer, pl_module)
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._initialise(trainer, pl_module)  # where training ended before that
+
+    def _initialise(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         net = pl_module.net
         if self.method == "random" or net.initialised:
             return

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from snnet_lightning.anchors.family import CHECKPOINT, AnchorFamily
 from snnet_lightning.anchors.weights import classifier_names, state_differences
-from snnet_lightning.checkpoint_file import description_in, own_state, read_checkpoint, require_ours
+from snnet_lightning.checkpoint_file import INITIALISED, description_in, own_state, read_checkpoint, require_ours
 from snnet_lightning.checkpoints.released import is_released, low_rank_of, released_state, space_of
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.create import build
@@ -86,7 +86,7 @@ def load_weights(
         trained = f" (trained with {_words(content)})" if content.get(OLD) else ""
         raise InputError(f"{where}: does not fit the configured network{trained}: {differences}")
     net.load_state_dict(state)
-    net.initialised = True
+    net.initialised = content.get(INITIALISED) is not False
     return list(dict.fromkeys(kept.values()))
 
 

@@ -30,7 +30,9 @@ def require_training_state(content: Mapping[str, Any], trainer: L.Trainer) -> No
     }
     _refuse(unlike(content, own), trainer)
     groups = len(content["optimizer_states"][0]["param_groups"])
-    own["lr_schedulers"] = [schedule := _schedule(groups).state_dict()]
+    schedule = _schedule(groups).state_dict()
+    tuned = trainer.lightning_module.tuning_epochs > 0
+    own["lr_schedulers"] = [{"phases": [schedule, schedule]} if tuned else schedule]
     for callback in trainer.callbacks:
         if callback.state_key in content["callbacks"]:  # else it is new
             own["callbacks"][callback.state_key] = callback.state_dict()
@@ -39,8 +41,10 @@ def require_training_state(content: Mapping[str, Any], trainer: L.Trainer) -> No
     if content.get("sampler", {}) != {}:  # else it learns nothing, or is new
         own["sampler"] = trainer.lightning_module.sampler.state_dict()
     _refuse(unlike(content, own), trainer)
-    for key in content["lr_schedulers"][0].keys() - schedule.keys():  # timm would set any attribute of the schedule
-        _refuse(f"lr_schedulers.0.{key} belongs to no schedule", trainer)
+    given = content["lr_schedulers"][0]
+    for state in given["phases"] if tuned else [given]:
+        for key in state.keys() - schedule.keys():  # timm would set any attribute of the schedule
+            _refuse(f"lr_schedulers.0.{key} belongs to no schedule", trainer)
 
 
 def _schedule(groups: int) -> CosineLRScheduler:

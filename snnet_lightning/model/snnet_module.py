@@ -1,5 +1,6 @@
 """Training and evaluation of an SN-Net as a LightningModule."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from snnet_lightning.checked import Share
+from snnet_lightning.checkpoint_file import INITIALISED
 from snnet_lightning.checkpoints.training_state import check_optimizer_state, require_training_state
 from snnet_lightning.description import KEY
 from snnet_lightning.distillation import Distillation, InPlaceDistillation
@@ -27,8 +29,10 @@ from snnet_lightning.network.prefix_tree import forward_all
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.optim.adaptive_clipping import clip_adaptively
 from snnet_lightning.optim.recipe import OptimizerRecipe
-from snnet_lightning.sampler import Sampler
+from snnet_lightning.sampler import AnchorsInTurn, Sampler
 from snnet_lightning.stitch.route import Stitch
+
+log = logging.getLogger(__name__)
 
 Batch = tuple[Tensor, Tensor]  # images (N, C, H, W); classes (N), or shares of classes (N, classes) where mixed
 
@@ -62,6 +66,8 @@ class SNNetModule(L.LightningModule):
         validation_stitches: how many stitches, spread evenly over the FLOPs range, to validate beside the anchors.
         distillation: adds a teacher to the training loss.
         batch_size: images of a training batch (of one process); only what scales learning rates needs it.
+        tuning_epochs: epochs before the others in which the anchors alone are drawn, in turn, on a schedule of their
+            own; the stitching layers are initialised after them.
     """
 
     def __init__(
@@ -73,6 +79,7 @@ class SNNetModule(L.LightningModule):
         validation_stitches: NonNegativeInt = 4,
         distillation: Distillation | InPlaceDistillation | None = None,
         batch_size: PositiveInt | None = None,
+        tuning_epochs: NonNegativeInt = 0,
     ):
         super().__init__()
         self.net = net
@@ -81,6 +88,7 @@ class SNNetModule(L.LightningModule):
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
         self.distillation = distillation
         self.batch_size = batch_size
+        self.tuning_epochs = tuning_epochs
         self.validation_count = validation_stitches
         self.validation_metrics = StitchMetrics(len(self.validation_stitches))
         self.test_metrics = StitchMetrics(len(net.space))
@@ -124,6 +132,8 @@ class SNNetModule(L.LightningModule):
     def _require_draws(self) -> None:
         try:
             drawn = self.sampler.draw(self.trained_flops, step=0)
+            if self.tuning_epochs:
+                AnchorsInTurn().draw(self.trained_flops, step=0)
         except InputError as error:
             self._refuse(str(error))
         taught_in_place = isinstance(self.distillation, InPlaceDistillation)
@@ -143,15 +153,30 @@ class SNNetModule(L.LightningModule):
         """Get the teacher now, so that no copy made at setup holds one, and only if there is something to train."""
         if 0 in (self.trainer.max_epochs, self.trainer.max_steps, self.trainer.limit_train_batches):
             return
+        self._tell_phases()
         self.sampler.start(self.trained_flops)
         if self.distillation:
             self.distillation.start(self.net)
 
-    def on_train_start(self) -> None:
-        self.net.initialised = True  # what training has changed is not to be initialised again
+    def _tell_phases(self) -> None:
+        if self.tuning_epochs:
+            log.info("tuning the anchors in turn for %d epochs, then training stitches", self.tuning_epochs)
+        if self.tuning_epochs and self.tuning_epochs >= (self.trainer.max_epochs or 0) > 0:
+            log.warning(
+                "tuning.epochs=%d leaves none of trainer.max_epochs=%d for the stitches",
+                self.tuning_epochs,
+                self.trainer.max_epochs,
+            )
+
+    @property
+    def tuning(self) -> bool:
+        """Whether the present epoch is one of the first, in which the anchors alone are trained."""
+        return self.current_epoch < self.tuning_epochs
 
     def draw(self, rank: int) -> tuple[Stitch, ...]:
         """The stitches that process ``rank`` trains on the present batch."""
+        if self.tuning:
+            return AnchorsInTurn().draw(self.trained_flops, self.global_step, rank)
         return self.sampler.draw(self.trained_flops, self.trainer.fit_loop.total_batch_idx, rank)
 
     def converted(self, batch: Batch) -> Batch:
@@ -168,12 +193,14 @@ class SNNetModule(L.LightningModule):
         if batch_idx % self.trainer.accumulate_grad_batches == 0:
             self.optimizers(use_pl_optimizer=False).zero_grad()
         self._drawn = self.draw(self.global_rank)
+        if not self.tuning:
+            self.net.initialised = True  # what training changes from here on is not to be initialised again
         done, losses = 0.0, []
         for stitch in self._drawn:
             logits = self.net(images, stitch)
             with self._told_of_unknown(classes):
                 loss = self.loss(logits, classes)
-            if self.distillation:
+            if self.distillation and not (self.tuning and isinstance(self.distillation, InPlaceDistillation)):
                 loss = self.distillation(loss, logits, images, stitch)
             losses.append(loss.detach())
             share = loss / len(self._drawn)
@@ -188,11 +215,13 @@ class SNNetModule(L.LightningModule):
         """Nothing: Lightning calls it after ``training_step``, which has zeroed and made gradients already."""
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        self.sampler.observe(self._drawn, self.net.parameters())
+        if not self.tuning:
+            self.sampler.observe(self._drawn, self.net.parameters())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["sampler"] = self.sampler.state_dict()
         checkpoint[KEY] = self.net.description.as_data()
+        checkpoint[INITIALISED] = self.net.initialised
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the sampler's state.
@@ -203,7 +232,7 @@ class SNNetModule(L.LightningModule):
         if self.trainer.state.fn == TrainerFn.FITTING:
             require_training_state(checkpoint, self.trainer)
         self.sampler.load_state_dict(checkpoint.get("sampler", {}))
-        self.net.initialised = True  # from the weights that come with it
+        self.net.initialised = checkpoint.get(INITIALISED) is not False
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._score(batch, self.validation_stitches, self.validation_metrics)
@@ -265,7 +294,7 @@ class SNNetModule(L.LightningModule):
             )
         images = self.batch_size and self.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
         total, per_epoch = self._steps()
-        optimizer, schedule = self.optim.build(self.net, total, per_epoch, images)
+        optimizer, schedule = self.optim.build(self.net, total, per_epoch, images, self.tuning_epochs * per_epoch)
         check_optimizer_state(optimizer, self.trainer)
         return {
             "optimizer": optimizer,

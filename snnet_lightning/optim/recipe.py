@@ -1,6 +1,7 @@
 """Optimiser with warm-up and cosine decay per step, both timm's."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -12,6 +13,7 @@ from torch.optim import Optimizer
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.optim.groups import parameter_groups
+from snnet_lightning.optim.phases import SchedulePerPhase
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ class OptimizerRecipe:
         lr: peak learning rate, at a scale of 1.
         weight_decay: decay of what is decayed at all.
         anchor_lr_scale, stitch_lr_scale: factor on the learning rate (warm-up and minimum included) of each group.
-        warmup_epochs: epochs of linear warm-up, counted in the run's length; may be a fraction.
+        warmup_epochs: epochs of linear warm-up, counted in the phase's length; may be a fraction.
         warmup_lr: learning rate at the first step.
         min_lr: learning rate at the end of the cosine.
         lr_base_batch: images per optimiser step that the rates are meant for; those in ``scaled_rates`` are multiplied
@@ -57,11 +59,15 @@ class OptimizerRecipe:
         return {name: getattr(self, name) * (factor if name in self.scaled_rates else 1) for name in get_args(Rate)}
 
     def build(
-        self, net: SNNet, total_steps: int, steps_per_epoch: int, global_batch: int | None
-    ) -> tuple[Optimizer, CosineLRScheduler]:
-        """The optimiser, and the schedule over ``total_steps`` optimiser steps of ``global_batch`` images each.
+        self, net: SNNet, total_steps: int, steps_per_epoch: int, global_batch: int | None, tuning_steps: int = 0
+    ) -> tuple[Optimizer, CosineLRScheduler | SchedulePerPhase]:
+        """The optimiser, and its schedule.
 
-        ``global_batch`` may be None, not known, where no rate is scaled with it.
+        Args:
+            net: what is optimised.
+            total_steps, steps_per_epoch: optimiser steps.
+            global_batch: images of an optimiser step; None, not known, where no rate is scaled with it.
+            tuning_steps: of all steps the first ones, which have a warm-up and a cosine of their own.
 
         Raises:
             InputError: timm has no such optimiser.
@@ -79,12 +85,21 @@ class OptimizerRecipe:
             )
         except Exception as error:  # whatever an optimiser makes of options that it does not check
             raise InputError(f"optim.opt={self.opt}: {error} (see timm.optim.list_optimizers())") from error
-        schedule = CosineLRScheduler(
+        if not tuning_steps:
+            return optimizer, self._schedule(optimizer, total_steps, steps_per_epoch, rates)
+        # Where training ends in the first phase, the second is not reached, but needs a length.
+        phases = [tuning_steps, total_steps - tuning_steps] if tuning_steps < total_steps else [total_steps] * 2
+        schedules = [self._schedule(optimizer, steps, steps_per_epoch, rates) for steps in phases]
+        return optimizer, SchedulePerPhase(schedules, phases)
+
+    def _schedule(
+        self, optimizer: Optimizer, steps: int, steps_per_epoch: int, rates: Mapping[str, float]
+    ) -> CosineLRScheduler:
+        return CosineLRScheduler(
             optimizer,
-            t_initial=max(1, total_steps),
+            t_initial=max(1, steps),
             lr_min=rates["min_lr"],
-            warmup_t=min(round(self.warmup_epochs * steps_per_epoch), total_steps),
+            warmup_t=min(round(self.warmup_epochs * steps_per_epoch), steps),
             warmup_lr_init=rates["warmup_lr"],
             t_in_epochs=False,
         )
-        return optimizer, schedule

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 TRAIN = [
     "train.py",
     "trainer.max_epochs=4",
+    "tuning.epochs=2",
     "trainer.check_val_every_n_epoch=2",
     "callbacks.last_checkpoint.every_n_train_steps=7",
     "callbacks.continue_evaluation.every_seconds=0",

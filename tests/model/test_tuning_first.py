@@ -1,0 +1,147 @@
+"""The anchors are tuned first: two phases of one training, each with its own draws and schedule."""
+
+import lightning as L
+import pytest
+import torch
+
+from snnet_lightning.anchors import create_anchors
+from snnet_lightning.callbacks import AverageWeights, InitialiseStitchingLayers, LogDrawnStitches
+from snnet_lightning.data import DigitsDataModule
+from snnet_lightning.data.order import Draw
+from snnet_lightning.distillation import InPlaceDistillation
+from snnet_lightning.errors import InputError
+from snnet_lightning.model import SNNetModule
+from snnet_lightning.network import SNNet
+from snnet_lightning.network.initialise import initialise_by_least_squares
+from snnet_lightning.optim import OptimizerRecipe
+from snnet_lightning.sampler import ImportanceSampler, SandwichSampler, UniformSampler
+from snnet_lightning.stitch import PairedSpace
+
+RECIPE = OptimizerRecipe("adamw", lr=1e-3, warmup_epochs=1)
+STEPS = 4  # an epoch
+
+
+class Watch(L.Callback):
+    """Notes draws, learning rates, and the weights before every step."""
+
+    def __init__(self, save_at=None, path=None):
+        self.drawn, self.rates, self.states = [], [], []
+        self.save_at, self.path = save_at, path
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        self.drawn.append([stitch.name for stitch in module.draw(0)])
+        self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+        self.states.append({key: value.clone() for key, value in module.net.state_dict().items()})
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if trainer.global_step == self.save_at:
+            trainer.save_checkpoint(self.path)
+
+
+@pytest.fixture
+def fit(make_trainer):
+    def run(epochs, tuning_epochs, *callbacks, sampler=None, ckpt_path=None, samples=1257, **options):
+        torch.manual_seed(0)
+        net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
+        sampler = sampler or UniformSampler(seed=1)
+        module = SNNetModule(net, sampler, RECIPE, tuning_epochs=tuning_epochs, **options)
+        watch = Watch()
+        trainer = make_trainer(
+            max_epochs=epochs,
+            limit_val_batches=0,
+            callbacks=[InitialiseStitchingLayers(samples=samples), watch, *callbacks],
+        )
+        trainer.fit(module, datamodule=DigitsDataModule(batch_size=256), ckpt_path=ckpt_path)
+        return module, watch
+
+    return run
+
+
+def layers(state):
+    return {key: value for key, value in state.items() if key.startswith("stitching_layers")}
+
+
+def same(state, other):
+    return state.keys() == other.keys() and all(torch.equal(state[key], other[key]) for key in state)
+
+
+def test_anchors_in_turn_then_what_the_sampler_draws(fit):
+    module, watch = fit(3, 2)
+    anchors = [stitch.name for stitch in module.net.space.anchors]
+    assert watch.drawn[:8] == [[name] for name in anchors * 4]
+    sampler = UniformSampler(seed=1)
+    flops = dict.fromkeys(module.net.space, 1)
+    assert watch.drawn[8:] == [[sampler.draw(flops, step)[0].name] for step in range(8, 12)]
+
+
+def test_stitching_layers_are_initialised_from_the_tuned_anchors(fit):
+    _, watch = fit(2, 1)
+    start, after = watch.states[0], watch.states[STEPS]
+    assert all(same(layers(state), layers(start)) for state in watch.states[:STEPS])
+    expected = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
+    expected.load_state_dict(after | layers(start))
+    data = DigitsDataModule()
+    data.setup()
+    images = torch.stack([data.train_set[Draw(index)][0] for index in range(1257)])
+    initialise_by_least_squares(expected, [images], 1257)
+    for key, value in layers(expected.state_dict()).items():
+        torch.testing.assert_close(after[key], value, rtol=1e-3, atol=1e-4)
+    assert not same(layers(start), layers(after))
+
+
+def test_tuning_alone_is_the_first_phase_of_both(fit):
+    module, _ = fit(1, 1)
+    _, watch = fit(2, 1)
+    assert same(module.net.state_dict(), watch.states[STEPS])
+    assert module.net.initialised
+
+
+@pytest.mark.parametrize("tuning", [1, 3])
+def test_each_phase_has_the_schedule_of_a_training_of_its_length(fit, tuning):
+    rates = fit(4, tuning)[1].rates
+    first, second = fit(tuning, 0)[1].rates, fit(4 - tuning, 0)[1].rates
+    assert rates == [*first, *second]
+    assert rates[0] == rates[tuning * STEPS] == RECIPE.warmup_lr
+
+
+@pytest.mark.parametrize("step", [2, STEPS, 2 * STEPS - 1, 2 * STEPS, 2 * STEPS + 1, 3 * STEPS])
+@pytest.mark.parametrize("make_sampler", [lambda: UniformSampler(1), lambda: ImportanceSampler(1, warmup_draws=0)])
+def test_a_run_goes_on_from_any_step_as_if_it_had_not_ended(fit, tmp_path, step, make_sampler):
+    path = tmp_path / "x.ckpt"
+    whole, _ = fit(4, 2, Watch(step, path), LogDrawnStitches(), sampler=make_sampler())
+    resumed, watch = fit(4, 2, LogDrawnStitches(), sampler=make_sampler(), ckpt_path=path)
+    assert len(watch.drawn) == 4 * STEPS - step
+    assert same(whole.net.state_dict(), resumed.net.state_dict())
+    assert whole.sampler.state_dict() == resumed.sampler.state_dict()
+
+
+def test_the_average_begins_with_the_initialised_layers(fit):
+    module, watch = fit(2, 1, AverageWeights(decay=0.5))
+    average = dict(watch.states[STEPS])
+    for state in [*watch.states[STEPS + 1 :], None]:
+        if state is not None:
+            average = {key: (average[key] + state[key]) / 2 for key in average}
+    last = {key: 2 * value - average[key] for key, value in module.net.state_dict().items()}
+    # The step after the last noted weights is the only one unknown here: it has to be near them.
+    assert max((last[key] - watch.states[-1][key]).abs().max() for key in last) < 1e-2
+
+
+def test_in_place_distillation_begins_with_the_stitches(fit):
+    sampler = SandwichSampler(seed=1)
+    _, watch = fit(2, 1, sampler=sampler, distillation=InPlaceDistillation())
+    assert [len(drawn) for drawn in watch.drawn] == [1] * STEPS + [3] * STEPS
+    plain, _ = fit(1, 1)
+    assert same(plain.net.state_dict(), watch.states[STEPS])
+
+
+def test_frozen_anchors_cannot_be_tuned(make_trainer):
+    net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace(), freeze_anchors=True)
+    module = SNNetModule(net, UniformSampler(seed=1), RECIPE, tuning_epochs=1)
+    with pytest.raises(InputError, match=r"net\.freeze_anchors=true"):
+        make_trainer(max_epochs=2).fit(module, datamodule=DigitsDataModule())
+
+
+def test_a_schedule_leaves_none_of_the_run_to_the_stitches(fit, caplog):
+    with caplog.at_level("INFO"):
+        fit(2, 3)
+    assert "tuning.epochs=3 leaves none of trainer.max_epochs=2 for the stitches" in caplog.text
