@@ -23,7 +23,7 @@ class AnchorFamily:
     Args:
         names: timm model names; a pretrained tag may follow a dot, as in timm.
         input_size: (channels, height, width) of an image.
-        num_classes: classes of every anchor's head.
+        num_classes: classes of every anchor's head; None: as many as the data has.
         weights: ``pretrained``, ``random``, ``checkpoint``, or the path of a timm file or of a checkpoint of ours; one
             for all, or one an anchor.
         kwargs: keyword arguments of ``timm.create_model`` for every anchor.
@@ -39,7 +39,7 @@ class AnchorFamily:
 
     names: Annotated[tuple[str, ...], Field(min_length=2)]
     input_size: tuple[PositiveInt, PositiveInt, PositiveInt]
-    num_classes: PositiveInt
+    num_classes: PositiveInt | None
     weights: str | tuple[str, ...] = PRETRAINED
     kwargs: PlainDict = field(default_factory=dict)
     kwargs_each: tuple[PlainDict, ...] | None = None
@@ -81,8 +81,10 @@ class AnchorFamily:
         """Make them.
 
         Raises:
-            InputError: an unknown or unsupported model, or weights that do not fit.
+            InputError: an unknown or unsupported model, weights that do not fit, or nobody said how many classes.
         """
+        if self.num_classes is None:
+            raise InputError("anchors.num_classes must be said, for there is no data that would have classes")
         sources = [self.weights] * len(self.names) if isinstance(self.weights, str) else self.weights
         return [
             create_anchor(

@@ -4,17 +4,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import timm
-from timm.data import resolve_data_config
+from timm.data import DEFAULT_CROP_PCT, resolve_data_config
 
 from snnet_lightning.description import Preprocessing
 from snnet_lightning.errors import InputError
 
 OF_CHANNELS = ("mean", "std")
 KEYS = (*OF_CHANNELS, "interpolation", "crop_pct")
+# What timm takes where nothing is published: for images of a size that no anchor was published for, in case of dispute.
+OF_OTHER_SIZES = {"interpolation": "bicubic", "crop_pct": DEFAULT_CROP_PCT}
 
 
 def preprocessing(
-    anchors: Sequence[str], said: dict[str, Any], channels: int = 3, known: Preprocessing | None = None
+    anchors: Sequence[str],
+    said: dict[str, Any],
+    input_size: tuple[int, int, int] = (3, 224, 224),
+    known: Preprocessing | None = None,
 ) -> dict[str, Any]:
     """Mean, std, interpolation and crop share that all anchors agree on, or that are ``known`` to be right for them.
 
@@ -23,13 +28,19 @@ def preprocessing(
     Mean and std are lists of one value a channel. Where the anchors' configurations are for another number of channels,
     each gets the average of their values, as in timm's own loaders; one value that was said holds for every channel.
 
+    Args:
+        input_size: (channels, height, width). Where no anchor's configuration is for this height and width, anchors
+            that disagree on interpolation or crop get timm's defaults, bicubic and 0.875.
+
     Raises:
-        InputError: anchors disagree on something that was not said, or it was said for another number of channels.
+        InputError: anchors disagree on something else that was not said, or it was said for another number of channels.
     """
+    channels = input_size[0]
     if known is not None:
         wanted = {name: known.model_dump() for name in anchors}
     else:
         wanted = {name: resolve_data_config(pretrained_cfg=_pretrained_cfg(name)) for name in anchors}
+    others = known is None and all(config["input_size"][1:] != tuple(input_size[1:]) for config in wanted.values())
     found = {}
     for key in KEYS:
         if said.get(key) is not None:
@@ -38,7 +49,11 @@ def preprocessing(
         values = {name: config[key] for name, config in wanted.items()}
         if key in OF_CHANNELS:
             values = {name: _adapted(value, channels) for name, value in values.items()}
-        if any(value != values[anchors[0]] for value in values.values()):
+        disputed = any(value != values[anchors[0]] for value in values.values())
+        if disputed and others and key in OF_OTHER_SIZES:
+            found[key] = OF_OTHER_SIZES[key]
+            continue
+        if disputed:
             listed = ", ".join(f"{name} wants {value}" for name, value in values.items())
             raise InputError(f"data.{key} must be said, since the anchors disagree: {listed}")
         found[key] = values[anchors[0]]

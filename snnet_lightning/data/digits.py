@@ -94,7 +94,7 @@ class DigitsDataModule(ReproducibleDataModule):
         input_size = [*input_size]
         self.save_hyperparameters(logger=False)  # into checkpoints, as plain data
         self.input_size = tuple(input_size)
-        self.preprocessing = preprocessing(["digits_base"], {}, input_size[0])
+        self.preprocessing = preprocessing(["digits_base"], {}, self.input_size)
 
     def setup(self, stage: str | None = None) -> None:
         self.train_set = DigitsDataset(True, self.input_size)

@@ -100,7 +100,7 @@ class ImageDataModule(ReproducibleDataModule):
         self.class_map = read_class_map(class_map, root) if class_map else None
         self.input_size = tuple(input_size)
         said = {"mean": mean, "std": std, "interpolation": interpolation, "crop_pct": crop_pct}
-        self.preprocessing = preprocessing(anchors, said, input_size[0], anchors_preprocessing)
+        self.preprocessing = preprocessing(anchors, said, self.input_size, anchors_preprocessing)
         self.augmentation, self.erasing, self.mixup = augmentation or {}, erasing, mixup
         for key, make in {"erasing": RandomErasing, "mixup": Mixup}.items():
             _checked(key, make, **getattr(self, key) or {})

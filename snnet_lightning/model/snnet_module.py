@@ -160,13 +160,9 @@ class SNNetModule(L.LightningModule):
 
     def _tell_phases(self) -> None:
         if self.tuning_epochs:
-            log.info("tuning the anchors in turn for %d epochs, then training stitches", self.tuning_epochs)
-        if self.tuning_epochs and self.tuning_epochs >= (self.trainer.max_epochs or 0) > 0:
-            log.warning(
-                "tuning.epochs=%d leaves none of trainer.max_epochs=%d for the stitches",
-                self.tuning_epochs,
-                self.trainer.max_epochs,
-            )
+            stitches = self.trainer.max_epochs in (None, -1) or self.tuning_epochs < self.trainer.max_epochs
+            then = "then training stitches" if stitches else "and no stitches"
+            log.info("tuning the anchors in turn for %d epochs, %s", self.tuning_epochs, then)
 
     @property
     def tuning(self) -> bool:

@@ -1,6 +1,7 @@
 """From options, or from a description, to the network."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pydantic import PositiveInt
 
@@ -47,6 +48,8 @@ def create_net(
         InputError: other classes than the anchors' heads have, an unknown model, weights that do not fit, or a space
             that does not fit the anchors.
     """
+    if anchors.num_classes is None:
+        anchors = replace(anchors, num_classes=num_classes)
     if num_classes is not None and num_classes != anchors.num_classes:
         raise InputError(
             f"the data has {num_classes} classes, but the anchors' heads have {anchors.num_classes}: "

@@ -47,7 +47,7 @@ NAMES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("experiment", [name for name in choices("experiment") if name != "none"])
+@pytest.mark.parametrize("experiment", list(RECIPES))
 def test_the_recipe_of_an_experiment_is_the_published_one(experiment):
     cfg = composed_of(f"experiment={experiment}")
     optim, trainer = cfg["optim"], cfg["trainer"]
@@ -185,7 +185,7 @@ def test_what_was_asked_for_is_not_refused(typed, chosen):
     require_experiment_of_anchors(typed, chosen)
 
 
-@pytest.mark.parametrize("experiment", [name for name in choices("experiment") if name != "none"])
+@pytest.mark.parametrize("experiment", list(RECIPES))
 def test_an_experiment_has_the_name_of_its_anchors(experiment):
     """On which the refusal relies."""
     with initialize_config_dir(str(CONF), version_base="1.3"):

@@ -13,7 +13,8 @@ from snnet_lightning.sampler import FlopsGroupedSampler, UniformSampler
 
 ROOT = Path(__file__).parents[2]
 ALL = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
-EXPERIMENTS = [name for name in ALL if name not in ("digits", "none")]  # the published ones
+OURS = ("digits", "none", "own_images", "small_resnets")
+EXPERIMENTS = [name for name in ALL if name not in OURS]  # the published ones
 TWO_STEPS = ["trainer.limit_train_batches=2", "~callbacks.progress"]
 
 

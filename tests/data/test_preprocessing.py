@@ -28,6 +28,15 @@ def test_anchors_that_disagree_are_named_with_what_to_say():
         preprocessing(["deit_tiny_patch16_224", "vit_tiny_patch16_224"], {})
 
 
+def test_anchors_that_disagree_on_images_of_another_size_get_timms_defaults():
+    found = preprocessing(DISAGREEING, {}, (3, 64, 64))
+    assert (found["crop_pct"], found["interpolation"]) == (0.875, "bicubic")
+    agreed = preprocessing(["deit_tiny_patch16_224", "deit_small_patch16_224"], {}, (3, 64, 64))
+    assert agreed["crop_pct"] == 0.9
+    with pytest.raises(InputError, match=r"data\.mean must be said"):
+        preprocessing(["deit_tiny_patch16_224", "vit_tiny_patch16_224"], {}, (3, 64, 64))
+
+
 def test_what_is_said_comes_first():
     said = {"crop_pct": 0.8, "mean": [0.1, 0.2, 0.3], "interpolation": "nearest"}
     for anchors in (DISAGREEING, ["deit_tiny_patch16_224"]):
@@ -36,18 +45,18 @@ def test_what_is_said_comes_first():
 
 @pytest.mark.parametrize("channels", [1, 4])
 def test_other_channels_than_the_anchors_get_what_timms_loaders_give_them(channels):
-    found = preprocessing(["deit_tiny_patch16_224"], {}, channels)
+    found = preprocessing(["deit_tiny_patch16_224"], {}, (channels, 224, 224))
     for key, own in (("mean", IMAGENET_DEFAULT_MEAN), ("std", IMAGENET_DEFAULT_STD)):
         assert found[key] == pytest.approx(adapt_to_chs(own, channels))
         assert len(found[key]) == channels
-    assert preprocessing(["digits_tiny"], {}, 3)["mean"] == [MEAN] * 3
+    assert preprocessing(["digits_tiny"], {}, (3, 8, 8))["mean"] == [MEAN] * 3
 
 
 def test_what_is_said_is_for_every_channel_or_for_each():
     anchors = ["deit_tiny_patch16_224"]
-    assert preprocessing(anchors, {"mean": [0.5]}, 4)["mean"] == [0.5] * 4
-    assert preprocessing(anchors, {"std": [0.1, 0.2, 0.3, 0.4]}, 4)["std"] == [0.1, 0.2, 0.3, 0.4]
+    assert preprocessing(anchors, {"mean": [0.5]}, (4, 224, 224))["mean"] == [0.5] * 4
+    assert preprocessing(anchors, {"std": [0.1, 0.2, 0.3, 0.4]}, (4, 224, 224))["std"] == [0.1, 0.2, 0.3, 0.4]
     with pytest.raises(InputError, match=r"^data\.std=\[0\.1, 0\.2, 0\.3\]: must be one value, or 4, the channels of"):
-        preprocessing(anchors, {"std": (0.1, 0.2, 0.3)}, 4)
+        preprocessing(anchors, {"std": (0.1, 0.2, 0.3)}, (4, 224, 224))
     with pytest.raises(InputError, match=r"^data\.mean=\[\]: must be one value, or 3"):
-        preprocessing(anchors, {"mean": []}, 3)
+        preprocessing(anchors, {"mean": []}, (3, 224, 224))

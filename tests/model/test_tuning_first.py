@@ -141,7 +141,9 @@ def test_frozen_anchors_cannot_be_tuned(make_trainer):
         make_trainer(max_epochs=2).fit(module, datamodule=DigitsDataModule())
 
 
-def test_a_schedule_leaves_none_of_the_run_to_the_stitches(fit, caplog):
+def test_the_phases_are_told(fit, caplog):
     with caplog.at_level("INFO"):
+        fit(2, 1)
+        assert "tuning the anchors in turn for 1 epochs, then training stitches" in caplog.text
         fit(2, 3)
-    assert "tuning.epochs=3 leaves none of trainer.max_epochs=2 for the stitches" in caplog.text
+    assert "tuning the anchors in turn for 3 epochs, and no stitches" in caplog.text
