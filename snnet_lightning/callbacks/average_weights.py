@@ -32,6 +32,7 @@ class AverageWeights(WeightAveraging):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._average_model.to(pl_module.device)  # Lightning made it before the module was moved there
+        self._average_model.module.net.route_statistics.clear()  # which are of the weights before
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Nothing yet: a last checkpoint may be written after this, and has to hold the current weights as well."""
