@@ -89,7 +89,7 @@ class CalibrateBatchNorm(L.Callback):
             statistics.load_state_dict(trainer.strategy.broadcast(statistics.state_dict()))
             statistics.decided = decided
         log.info(
-            "%d of %d stitches have BatchNorm statistics of their own, estimated on %d images; by %d others they are better",
+            "%d of %d stitches have BatchNorm statistics of their own, from %d images; they were better on %d others",
             len(statistics.calibrated),
             len(stitches or net.space),
             estimated,

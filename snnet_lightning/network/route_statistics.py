@@ -178,6 +178,5 @@ class RouteStatistics(nn.Module):
 
 def own_statistics(layers: Sequence[_BatchNorm]) -> Tensor:
     """The running statistics of the layers themselves, in a new tensor (2, channels)."""
-    return torch.stack(
-        [torch.cat([layer.running_mean for layer in layers]), torch.cat([x.running_var for x in layers])]
-    )
+    means, variances = zip(*((layer.running_mean, layer.running_var) for layer in layers), strict=True)
+    return torch.stack([torch.cat(means), torch.cat(variances)])
