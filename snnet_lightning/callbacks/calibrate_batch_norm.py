@@ -42,10 +42,11 @@ class CalibrateBatchNorm(L.Callback):
     """
 
     def __init__(self, images: NonNegativeInt = 0):
-        self.images, self.fitted = images, False
+        self.images = images
+        self.trained_on: Any = None  # what Lightning has a training's loader from, and forgets when a test begins
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.fitted = True
+        self.trained_on = copy(trainer.fit_loop._data_source)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.state.fn == TrainerFn.VALIDATING:
@@ -56,7 +57,7 @@ class CalibrateBatchNorm(L.Callback):
     ) -> None:
         # Not before the first batch, for until then another callback may put averaged weights in place.
         if self._within_training(trainer, pl_module) and (batch_idx, dataloader_idx) == (0, 0):
-            self._calibrate(trainer, pl_module, pl_module.validation_stitches)
+            self._calibrate(trainer, pl_module, pl_module.validation_stitches)  # forgotten before anything is trained
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self._within_training(trainer, pl_module):
@@ -66,9 +67,10 @@ class CalibrateBatchNorm(L.Callback):
         net = pl_module.net
         if not self._wanted(net) or net.route_statistics.decided:
             return
-        self._calibrate(trainer, pl_module)
-        if self.fitted:
-            self._complete_checkpoints(trainer, pl_module)
+        with torch.inference_mode(False), torch.no_grad():  # what is kept has to serve training too
+            self._calibrate(trainer, pl_module)
+            if self.trained_on is not None:
+                self._complete_checkpoints(trainer, pl_module)
 
     def _wanted(self, net: SNNet) -> bool:
         return self.images > 0 and bool(net.route_statistics.layers)
@@ -81,9 +83,8 @@ class CalibrateBatchNorm(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, stitches: Sequence[Stitch] | None = None
     ) -> None:
         net, precision = pl_module.net, trainer.precision_plugin.forward_context
-        # What is kept has to serve outside of an evaluation too, and the training's random numbers are its own.
-        with isolate_rng(), torch.inference_mode(False), precision():
-            estimated, held_back = calibrate(net, _batches(trainer, pl_module), self.images, stitches)
+        with isolate_rng(), precision():  # a training's random numbers are its own
+            estimated, held_back = calibrate(net, self._batches(trainer, pl_module), self.images, stitches)
             # All processes saw the same images, but each may have rounded in its own way.
             statistics, decided = net.route_statistics, net.route_statistics.decided
             statistics.load_state_dict(trainer.strategy.broadcast(statistics.state_dict()))
@@ -95,6 +96,20 @@ class CalibrateBatchNorm(L.Callback):
             estimated,
             held_back,
         )
+
+    def _batches(self, trainer: L.Trainer, pl_module: L.LightningModule) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images as an evaluation gets them, and classes, the same in all processes."""
+        if hasattr(trainer.datamodule, "initialisation_dataloader"):
+            loader = trainer.datamodule.initialisation_dataloader()
+        elif self.trained_on is not None:
+            loader = _in_own_order(self.trained_on.dataloader())
+        else:
+            raise InputError("calibration.images: needs training images, and the data have none for an evaluation")
+        for batch in loader:
+            images, classes = pl_module.converted(trainer.strategy.batch_to_device(batch))
+            if classes.ndim == 1:
+                images, classes = images[classes != NOT_COUNTED], classes[classes != NOT_COUNTED]
+            yield images, classes
 
     def _complete_checkpoints(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Put the statistics of all stitches into the files that the training has left."""
@@ -124,25 +139,10 @@ def _checkpoints(trainer: L.Trainer) -> list[Path]:
     return trainer.strategy.broadcast([path for path in (*last, *best) if path.is_file()])
 
 
-def _batches(trainer: L.Trainer, pl_module: L.LightningModule) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images as an evaluation gets them, and classes, the same in all processes."""
-    for batch in _loader(trainer):
-        images, classes = pl_module.converted(trainer.strategy.batch_to_device(batch))
-        if classes.ndim == 1:
-            images, classes = images[classes != NOT_COUNTED], classes[classes != NOT_COUNTED]
-        yield images, classes
-
-
-def _loader(trainer: L.Trainer) -> Iterable[Any]:
-    if hasattr(trainer.datamodule, "initialisation_dataloader"):
-        return trainer.datamodule.initialisation_dataloader()
-    source = trainer.fit_loop._data_source
-    if not source.is_defined():
-        raise InputError("calibration.images: needs training images, and there are none")
-    loader = source.dataloader()
+def _in_own_order(loader: Iterable[Any]) -> Iterable[Any]:
+    """The batches of a loader, in an order that is the same at every time and in every process, where that can be."""
     if not isinstance(loader, DataLoader) or loader.batch_size is None or isinstance(loader.dataset, IterableDataset):
         return copy(loader)
-    # In an order of its own: the loader's may be another one at every time and in every process, and training's next.
     order = torch.randperm(len(loader.dataset), generator=torch.Generator().manual_seed(0))
     return DataLoader(
         loader.dataset,

@@ -39,26 +39,29 @@ def test_they_are_mean_and_variance_of_all_that_the_layers_see(batch_norm_net, f
     net = batch_norm_net(family)
     batches = batches_for(net)
     found = estimated(net, batches, net.space)
+    statistics, names = net.route_statistics, {layer: name for name, layer in layers_of(net).items()}
     for stitch in list(net.space)[:: 1 if family == "resnet" else 3]:
-        plain = copy.deepcopy(net)
-        seen = defaultdict(list)
-        names = {layer: name for name, layer in layers_of(plain).items()}
-        for layer in names:
-            layer.train().register_forward_pre_hook(lambda layer, inputs: seen[names[layer]].append(inputs[0]))
-        for x, _ in batches:
-            for part in stitch.route:
-                x = plain.run(part, x)
-        expected = {name: torch.cat(inputs).double().transpose(0, 1).flatten(1) for name, inputs in seen.items()}
-        statistics, ran = net.route_statistics, set()
-        names = {layer: name for name, layer in layers_of(net).items()}
+        expected = inputs_seen(copy.deepcopy(net), batches, stitch)
+        ran = set()
         for node in filter(None, statistics.places[stitch.id]):
             layers = statistics.layers[node]
             for layer, own in zip(layers, found[node].split([x.num_features for x in layers], 1), strict=True):
-                name = names[layer]
-                ran.add(name)
-                torch.testing.assert_close(own[0].double(), expected[name].mean(1), rtol=1e-5, atol=1e-6)
-                torch.testing.assert_close(own[1].double(), expected[name].var(1), rtol=1e-5, atol=1e-6)
+                ran.add(names[layer])
+                rows = expected[names[layer]]
+                torch.testing.assert_close(own[0].double(), rows.mean(1), rtol=1e-5, atol=1e-6)
+                torch.testing.assert_close(own[1].double(), rows.var(1), rtol=1e-5, atol=1e-6)
         assert ran == set(expected)
+
+
+def inputs_seen(net, batches, stitch):
+    """All that every layer sees by its name, (channels, rows), while all normalise by the batch."""
+    seen = defaultdict(list)
+    for name, layer in layers_of(net).items():
+        layer.train().register_forward_pre_hook(lambda _, inputs, name=name: seen[name].append(inputs[0]))
+    for x, _ in batches:
+        for part in stitch.route:
+            x = net.run(part, x)
+    return {name: torch.cat(inputs).double().transpose(0, 1).flatten(1) for name, inputs in seen.items()}
 
 
 @pytest.mark.parametrize("family", ["resnet", "levit"])
