@@ -1,13 +1,14 @@
 """The one contract between a timm model and everything else: stem -> stages of blocks -> head."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from math import prod
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from snnet_lightning.description import AnchorDescription
 from snnet_lightning.evaluating import evaluating
@@ -162,6 +163,30 @@ class Anchor(nn.Module):
                 names = self.tail_modules + self.head_modules
                 owners = self._named(names + self.norm_modules if norm else names)
         return (p for owner in owners for p in _parameters(owner))
+
+    def batch_norms_of(self, part: Part) -> tuple[_BatchNorm, ...]:
+        """The BatchNorm layers with running statistics that ``part`` runs, in order; a head as one with its norm."""
+        return self._batch_norms.get(Head(0) if isinstance(part, Head) else replace(part, anchor=0), ())
+
+    @cached_property
+    def _batch_norms(self) -> dict[Part, tuple[_BatchNorm, ...]]:
+        """Those of every part (as of anchor 0), seen in one forward pass."""
+        layers = [m for m in self.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
+        found: dict[Part, tuple[_BatchNorm, ...]] = {}
+        if not layers:
+            return found
+        ran: list[_BatchNorm] = []
+        handles = [layer.register_forward_pre_hook(lambda layer, _: ran.append(layer)) for layer in layers]
+        parameter = next(self.parameters())
+        with torch.no_grad(), evaluating(self):
+            x = torch.zeros(1, *self.input_size, device=parameter.device, dtype=parameter.dtype)
+            for part in anchor_route(0, self.depths):
+                x = self.run(part, x)
+                found[part] = tuple(dict.fromkeys(ran))
+                ran.clear()
+        for handle in handles:
+            handle.remove()
+        return found
 
     def _named(self, names: tuple[str, ...]) -> list[Owner]:
         found = (reduce(lambda m, n: getattr(m, n, None), name.split("."), self.model) for name in names)

@@ -2,6 +2,7 @@
 
 from snnet_lightning.callbacks.average_weights import AverageWeights
 from snnet_lightning.callbacks.best_checkpoint import BestCheckpoint
+from snnet_lightning.callbacks.calibrate_batch_norm import CalibrateBatchNorm
 from snnet_lightning.callbacks.continue_evaluation import ContinueEvaluation
 from snnet_lightning.callbacks.initialise_stitching_layers import InitialiseStitchingLayers
 from snnet_lightning.callbacks.last_checkpoint import LastCheckpoint
@@ -13,6 +14,7 @@ from snnet_lightning.callbacks.write_results import WriteResults
 __all__ = [
     "AverageWeights",
     "BestCheckpoint",
+    "CalibrateBatchNorm",
     "ContinueEvaluation",
     "InitialiseStitchingLayers",
     "LastCheckpoint",

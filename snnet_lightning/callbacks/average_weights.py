@@ -35,6 +35,7 @@ class AverageWeights(WeightAveraging):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._average_model.to(pl_module.device)  # Lightning made it before the module was moved there
+        self._average_model.module.net.route_statistics.clear()  # which are of the weights before
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         super().on_train_epoch_end(trainer, pl_module)

@@ -1,12 +1,12 @@
 """Write, print and log what the evaluation of all stitches found."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import lightning as L
 from lightning.pytorch.utilities import rank_zero_only
 
 from snnet_lightning.evaluation.report import report
+from snnet_lightning.evaluation.results import known
 
 
 class WriteResults(L.Callback):
@@ -30,5 +30,5 @@ class WriteResults(L.Callback):
                 logger.log_stitches(rows, [stitch.id for stitch in pl_module.net.space.anchors])
             else:
                 for row in rows:  # as a table: one step a stitch
-                    logger.log_metrics({f"stitch/{k}": v for k, v in asdict(row).items() if k != "name"}, step=row.id)
+                    logger.log_metrics({f"stitch/{k}": v for k, v in known(row).items() if k != "name"}, step=row.id)
             logger.save()

@@ -66,9 +66,9 @@ def load_weights(
     Raises:
         InputError: the content is foreign, or does not fit the network.
     """
-    expected = net.state_dict()
     released = is_released(content)
     state = released_state(net, content) if released else require_ours(content, where)
+    expected = net.state_like(state)
     kept = {
         key: anchor.name
         for i, anchor in enumerate(net.anchors)

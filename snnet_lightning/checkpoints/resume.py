@@ -69,7 +69,7 @@ def require_resumable(net: SNNet, path: str | None) -> None:
     differ = differences(described, net.description) if described else ""
     if differ:
         raise InputError(f"{where}: of another network than is configured; they differ in {differ}{other_way}")
-    differ = state_differences(net.state_dict(), state)
+    differ = state_differences(net.state_like(state), state)
     if differ:
         raise InputError(f"{where}: does not fit the configured network: {differ}{other_way}")
     cut = [key for key, kind in TRAINING.items() if not _is_whole(content.get(key), kind)]

@@ -46,6 +46,7 @@ def start_from(net: SNNet, init_from: str, recalled_from: str | None) -> None:
     heads = "reshaped" if same_classes(net, content, where) else "all"
     for anchor in load_weights(net, content, where, new_heads=heads):
         log.info("%s has a new, random head for %d classes", anchor, net.description.num_classes)
+    net.route_statistics.clear()  # they are of the weights that were; a training begins with none
 
 
 def load_evaluated(net: SNNet, ckpt_path: str | None, recalled_from: str | None) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from omegaconf import OmegaConf
 
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.pareto import pareto_front
-from snnet_lightning.evaluation.results import Row
+from snnet_lightning.evaluation.results import Row, known
 from snnet_lightning.first_process import is_first_process
 from snnet_lightning.logger.figure import stitch_figure
 from snnet_lightning.logger.keys import DRAWN, FRONT_ACCURACY, FRONT_COST, PLOT, STEP, TABLE
@@ -142,7 +141,7 @@ def table_row(row: Row, on_front: bool, anchor: bool) -> dict[str, Any]:
         "name": row.name,
         "anchors": stitch_kind(row.name),
         "gflops": row.flops / 1e9,
-        **{key: value for key, value in asdict(row).items() if key not in ("id", "name")},
+        **{key: value for key, value in known(row).items() if key not in ("id", "name")},
         "on_front": on_front,
         "is_anchor": anchor,
     }

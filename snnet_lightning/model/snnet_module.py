@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from snnet_lightning.checked import Share
-from snnet_lightning.checkpoint_file import INITIALISED
+from snnet_lightning.checkpoint_file import INITIALISED, PREFIX
 from snnet_lightning.checkpoints.training_state import check_optimizer_state, require_training_state
 from snnet_lightning.description import KEY
 from snnet_lightning.distillation import Distillation, InPlaceDistillation
@@ -26,7 +26,7 @@ from snnet_lightning.evaluation.metrics import StitchMetrics
 from snnet_lightning.evaluation.results import stitch_rows
 from snnet_lightning.evaluation.summary import summarise
 from snnet_lightning.network.prefix_tree import forward_all
-from snnet_lightning.network.snnet import SNNet
+from snnet_lightning.network.snnet import ROUTE_STATISTICS, SNNet
 from snnet_lightning.optim.adaptive_clipping import clip_adaptively
 from snnet_lightning.optim.recipe import OptimizerRecipe
 from snnet_lightning.sampler import AnchorsInTurn, Sampler
@@ -169,6 +169,9 @@ class SNNetModule(L.LightningModule):
         """Whether the present epoch is one of the first, in which the anchors alone are trained."""
         return self.current_epoch < self.tuning_epochs
 
+    def on_train_start(self) -> None:
+        self.net.route_statistics.clear()  # which are of the weights that were
+
     def draw(self, rank: int) -> tuple[Stitch, ...]:
         """The stitches that process ``rank`` trains on the present batch."""
         if self.tuning:
@@ -227,6 +230,9 @@ class SNNetModule(L.LightningModule):
         """
         if self.trainer.state.fn == TrainerFn.FITTING:
             require_training_state(checkpoint, self.trainer)
+            # Of these weights, which change now; neither the network nor an average of it is to keep them.
+            for key in [key for key in checkpoint["state_dict"] if key.startswith(f"{PREFIX}{ROUTE_STATISTICS}.")]:
+                del checkpoint["state_dict"][key]
         self.sampler.load_state_dict(checkpoint.get("sampler", {}))
         self.net.initialised = checkpoint.get(INITIALISED) is not False
 
@@ -248,7 +254,7 @@ class SNNetModule(L.LightningModule):
         self.scores = self.test_metrics.scores()
         self.test_metrics.reset()
         anchors = [stitch.id for stitch in self.net.space.anchors]
-        self.rows = stitch_rows(self.costs, self.scores)
+        self.rows = stitch_rows(self.costs, self.scores, self.net.route_statistics.calibrated)
         self.log_dict(summarise(self.rows, anchors), sync_dist=True)  # the same everywhere
 
     def _score(self, batch: Batch, stitches: Any, metrics: StitchMetrics) -> None:

@@ -1,7 +1,8 @@
 """The SN-Net itself, in plain PyTorch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,13 @@ from snnet_lightning.description import LayersDescription, Preprocessing, descri
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.checkpointed import run_checkpointed
 from snnet_lightning.network.compile_parts import compile_in_place
+from snnet_lightning.network.route_statistics import RouteStatistics, Statistics
 from snnet_lightning.network.stitching_layer import StitchingLayer
 from snnet_lightning.stitch.fitting import FittingSpace
 from snnet_lightning.stitch.registry import Space
 from snnet_lightning.stitch.route import Block, Layer, Part, Stem, Stitch, anchor_route
+
+ROUTE_STATISTICS = "route_statistics"  # where an SNNet keeps them
 
 
 class SNNet(nn.Module):
@@ -66,6 +70,7 @@ class SNNet(nn.Module):
         self.stitching_layers = nn.ModuleDict(
             {module_key(layer): self._make_layer(pairs, low_rank) for layer, pairs in self.space.crossings.items()}
         )
+        self.route_statistics = RouteStatistics(anchors, self.space)
         self.any_size = all(part.any_size for part in (*self.anchors, *self.stitching_layers.values()))
         if freeze_anchors:
             self.anchors.requires_grad_(False).eval()
@@ -78,8 +83,9 @@ class SNNet(nn.Module):
         Raises:
             InputError: images of another size than the anchors', where not all anchors and stitching layers take any.
         """
-        for part in self.find(stitch).route:
-            x = self.run(part, x)
+        stitch = self.find(stitch)
+        for part, statistics in zip(stitch.route, self.route_statistics.of(stitch), strict=False):
+            x = self.run(part, x, statistics)
         return x
 
     @property
@@ -115,8 +121,11 @@ class SNNet(nn.Module):
             return self.selected
         return stitch if isinstance(stitch, Stitch) else self.space[stitch]
 
-    def run(self, part: Part, x: Tensor) -> Tensor:
-        """Run one part of a route."""
+    def run(self, part: Part, x: Tensor, statistics: Statistics | None = None) -> Tensor:
+        """Run one part of a route, with other BatchNorm statistics than its layers' own where some are given."""
+        if statistics is not None:
+            with statistics:
+                return self.run(part, x)
         if isinstance(part, Layer):
             return self.stitching_layers[module_key(part)](x)
         anchor = self.anchors[part.anchor]
@@ -127,6 +136,12 @@ class SNNet(nn.Module):
         if self.activation_checkpointing and isinstance(part, Block) and self.training and torch.is_grad_enabled():
             return run_checkpointed(anchor, part, x)
         return anchor.run(part, x)
+
+    def state_like(self, state: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The state dict as it would be with the same stitches calibrated as in ``state``, whatever else that is."""
+        prefix = f"{ROUTE_STATISTICS}."
+        own = {key: value for key, value in self.state_dict().items() if not key.startswith(prefix)}
+        return own | self.route_statistics.room_for(state, prefix)
 
     def activation_after(self, part: Part) -> Activation:
         """Layout and shape of what an anchor's ``part`` gives."""

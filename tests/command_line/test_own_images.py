@@ -1,15 +1,15 @@
 """The road of a user's own images: the README's commands, with fewer images and steps."""
 
 import json
+import runpy
 import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
-from mnist_folders import write
-
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 FEW = ["trainer.limit_train_batches=2", "~callbacks.progress", "data.num_workers=0"]
 
 
@@ -21,7 +21,7 @@ def commands():
 @pytest.fixture(scope="module")
 def mnist(tmp_path_factory):
     root = tmp_path_factory.mktemp("mnist")
-    write(root, most=10)
+    runpy.run_path(str(ROOT / "tests" / "mnist_folders.py"))["write"](root, most=10)
     return root
 
 
