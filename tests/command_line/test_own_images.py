@@ -44,8 +44,8 @@ def test_a_family_from_scratch_and_then_on_other_images(run_here, mnist, tmp_pat
 def test_classes_are_those_of_the_folders(run_here, imagenet_tree, tmp_path):
     own, *_ = commands()
     own = [word for word in own if not word.startswith(("data.root=", "anchors.names="))]
-    narrow = ["anchors.names=[resnet18,resnet18]", "anchors.kwargs.channels=[8,8,8,8]", "anchors.weights=random"]
-    short = ["tuning.epochs=1", "trainer.max_epochs=2", "data.batch_size=4", "calibration.images=8"]
+    narrow = ["anchors.names=[resnet18,resnet18]", "+anchors.kwargs.channels=[8,8,8,8]", "anchors.weights=random"]
+    short = ["tuning.epochs=1", "trainer.max_epochs=2", "data.batch_size=4", "calibration.images=16"]
     run = run_here("train.py", *own, *narrow, *FEW, *short, f"data.root={imagenet_tree}", directory=tmp_path)
     assert run.status == 0, run.err
     config = yaml.safe_load((tmp_path / "config.yaml").read_text())
