@@ -165,8 +165,11 @@ class Anchor(nn.Module):
         return (p for owner in owners for p in _parameters(owner))
 
     def batch_norms_of(self, part: Part) -> tuple[_BatchNorm, ...]:
-        """The BatchNorm layers with running statistics that ``part`` runs, in order; a head as one with its norm."""
-        return self._batch_norms.get(Head(0) if isinstance(part, Head) else replace(part, anchor=0), ())
+        """The BatchNorm layers with running statistics that ``part`` runs, in order."""
+        if not isinstance(part, Head):
+            return self._batch_norms.get(replace(part, anchor=0), ())
+        left_out = () if part.norm else self._named(self.norm_modules)
+        return tuple(layer for layer in self._batch_norms.get(Head(0), ()) if layer not in left_out)
 
     @cached_property
     def _batch_norms(self) -> dict[Part, tuple[_BatchNorm, ...]]:

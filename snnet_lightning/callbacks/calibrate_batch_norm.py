@@ -1,7 +1,7 @@
 """Give stitches BatchNorm statistics of their own before they are evaluated."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from snnet_lightning.checkpoint_file import PREFIX, STATE, own_state, read_check
 from snnet_lightning.checkpoints.atomic_io import AtomicCheckpointIO
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.metrics import NOT_COUNTED
-from snnet_lightning.network.calibrate import calibrate
+from snnet_lightning.network.calibrate import Batch, calibrate
 from snnet_lightning.network.snnet import ROUTE_STATISTICS, SNNet
 from snnet_lightning.stitch.route import Stitch
 
@@ -84,7 +84,10 @@ class CalibrateBatchNorm(L.Callback):
     ) -> None:
         net, precision = pl_module.net, trainer.precision_plugin.forward_context
         with isolate_rng(), precision():  # a training's random numbers are its own
-            estimated, held_back = calibrate(net, self._batches(trainer, pl_module), self.images, stitches)
+            loader = self._loader(trainer)
+            known = len(loader.dataset) if isinstance(getattr(loader, "dataset", None), Sized) else self.images
+            images = min(self.images, known)
+            estimated, held_back = calibrate(net, _batches(loader, trainer, pl_module), images, stitches)
             # All processes saw the same images, but each may have rounded in its own way.
             statistics, decided = net.route_statistics, net.route_statistics.decided
             statistics.load_state_dict(trainer.strategy.broadcast(statistics.state_dict()))
@@ -97,37 +100,43 @@ class CalibrateBatchNorm(L.Callback):
             held_back,
         )
 
-    def _batches(self, trainer: L.Trainer, pl_module: L.LightningModule) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images as an evaluation gets them, and classes, the same in all processes."""
+    def _loader(self, trainer: L.Trainer) -> Iterable[Any]:
+        """Gives training images as an evaluation gets them, the same in all processes."""
         if hasattr(trainer.datamodule, "initialisation_dataloader"):
-            loader = trainer.datamodule.initialisation_dataloader()
-        elif self.trained_on is not None:
-            loader = _in_own_order(self.trained_on.dataloader())
-        else:
+            return trainer.datamodule.initialisation_dataloader()
+        if self.trained_on is None:
             raise InputError("calibration.images: needs training images, and the data have none for an evaluation")
-        for batch in loader:
-            images, classes = pl_module.converted(trainer.strategy.batch_to_device(batch))
-            if classes.ndim == 1:
-                images, classes = images[classes != NOT_COUNTED], classes[classes != NOT_COUNTED]
-            yield images, classes
+        return _in_own_order(self.trained_on.dataloader())
 
     def _complete_checkpoints(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Put the statistics of all stitches into the files that the training has left."""
-        net = pl_module.net
+        net, prefix = pl_module.net, f"{PREFIX}{ROUTE_STATISTICS}."
         trained = {key: value.clone() for key, value in net.state_dict().items()}
         for path in _checkpoints(trainer):
             content = read_checkpoint(path, str(path)) if trainer.is_global_zero else {}
-            state = trainer.strategy.broadcast(own_state(content))
-            own = {key: value for key, value in trained.items() if key in state}
-            if not all(torch.equal(value.cpu(), state[key]) for key, value in own.items()):
-                net.load_state_dict(state)
+            state = trainer.strategy.broadcast(_without(prefix, content.get(STATE, {})))
+            weights = own_state({STATE: state})
+            if not all(torch.equal(value, trained[key].cpu()) for key, value in weights.items()):
+                net.load_state_dict(weights)
                 self._calibrate(trainer, pl_module)
             if trainer.is_global_zero:
-                prefix = f"{PREFIX}{ROUTE_STATISTICS}."
-                content[STATE] |= net.route_statistics.state_dict(prefix=prefix)
+                content[STATE] = state | net.route_statistics.state_dict(prefix=prefix)
                 AtomicCheckpointIO().save_checkpoint(content, str(path))
             net.load_state_dict(trained)
             net.route_statistics.decided = True
+
+
+def _without(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value for key, value in state.items() if not key.startswith(prefix)}
+
+
+def _batches(loader: Iterable[Any], trainer: L.Trainer, pl_module: L.LightningModule) -> Iterator[Batch]:
+    """Images as a network gets them, and their classes, without what could not be read."""
+    for batch in loader:
+        images, classes = pl_module.converted(trainer.strategy.batch_to_device(batch))
+        if classes.ndim == 1:
+            images, classes = images[classes != NOT_COUNTED], classes[classes != NOT_COUNTED]
+        yield images, classes
 
 
 def _checkpoints(trainer: L.Trainer) -> list[Path]:

@@ -1,9 +1,7 @@
 """Estimate BatchNorm statistics anew for every stitch, and keep them where they help."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import repeat
-from math import sqrt
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +13,7 @@ from snnet_lightning.evaluating import evaluating
 from snnet_lightning.float64 import in_float64
 from snnet_lightning.network.compile_parts import uncompiled
 from snnet_lightning.network.prefix_tree import forward_all
-from snnet_lightning.network.route_statistics import RouteStatistics, own_statistics
+from snnet_lightning.network.route_statistics import RouteStatistics, Statistics, own_statistics
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch.route import Stitch
 
@@ -49,41 +47,45 @@ def calibrate(
     stitches = list(net.space if stitches is None else stitches)
     estimated = round((1 - HELD_BACK) * images)
     estimates = Estimates(statistics, stitches)
-    advantage = {stitch: _Mean() for stitch in stitches}
+    advantage: dict[Stitch, float | Tensor] = dict.fromkeys(stitches, 0.0)
     counts = [0, 0]
     with evaluating(net):
         for part, (x, classes) in _split(batches, estimated, images):
             counts[part] += len(x)
             if part == 0:
-                with uncompiled(net):  # what is compiled would not tell what its layers see
+                with uncompiled(net), estimates:  # what is compiled would not tell what its layers see
                     for _ in forward_all(net, x, stitches, estimates.of):
                         pass
-                continue
-            if not statistics.routes:
-                statistics.set(estimates.values(), [stitch.id for stitch in stitches])
-            losses = {
-                stitch: F.cross_entropy(logits.float(), classes, reduction="none")
-                for stitch, logits in forward_all(net, x, stitches, lambda _: repeat(None))
-            }
-            for stitch, logits in forward_all(net, x, stitches):
-                own = F.cross_entropy(logits.float(), classes, reduction="none")
-                advantage[stitch].update(losses[stitch] - own)
+                estimates.pool()
+            elif counts[0]:
+                if not statistics.routes:
+                    statistics.set(estimates.values(), [stitch.id for stitch in stitches])
+                losses = {
+                    stitch: F.cross_entropy(logits.float(), classes, reduction="none")
+                    for stitch, logits in forward_all(net, x, stitches, lambda _: repeat(None))
+                }
+                for stitch, logits in forward_all(net, x, stitches):
+                    own = F.cross_entropy(logits.float(), classes, reduction="none")
+                    advantage[stitch] += in_float64(losses[stitch] - own).sum()
     if not all(counts):
         statistics.clear()
-        raise InputError(f"calibration needs more than the {sum(counts)} images that it got")
-    better = [stitch.id for stitch, mean in advantage.items() if mean.value > 0]
+        raise InputError(
+            f"calibration.images={images}: {sum(counts)} images are too few, or come one by one; some are needed to "
+            "estimate on, others to decide by"
+        )
+    better = [stitch.id for stitch, gain in advantage.items() if gain > 0]
     statistics.set({name: node.values for name, node in statistics.nodes.items()}, better)
     statistics.decided = len(stitches) == len(net.space)
     return counts[0], counts[1]
 
 
 def _split(batches: Iterable[Batch], estimated: int, images: int) -> Iterator[tuple[int, Batch]]:
-    """Batches to estimate on (0), then batches that are held back (1); a single image has no variance."""
+    """Batches to estimate on (0), none of a single image, which has no variance; then those that are held back (1)."""
     seen = 0
     for x, classes in batches:
         for part, (start, stop) in enumerate(((0, estimated), (estimated, images))):
             cut = slice(max(0, start - seen), max(0, stop - seen))
-            if len(x[cut]) > 1:
+            if len(x[cut]) > 1 - part:
                 yield part, (x[cut], classes[cut])
         seen += len(x)
         if seen >= images:
@@ -91,92 +93,60 @@ def _split(batches: Iterable[Batch], estimated: int, images: int) -> Iterator[tu
 
 
 class Estimates:
-    """What the BatchNorm layers of every node see, while all others normalise by their batch too."""
+    """Means and variances of what the BatchNorm layers of every node see, pooled over batches exactly.
+
+    Inside of ``with`` the layers normalise by the batch, and a walk with ``of`` keeps its statistics apart by node;
+    ``pool`` takes them in. Batches are merged in float64, as Chan, Golub and LeVeque (1983) do.
+    """
 
     def __init__(self, statistics: RouteStatistics, stitches: Iterable[Stitch]):
         self.places = {stitch: statistics.places[stitch.id] for stitch in stitches}
         names = dict.fromkeys(name for places in self.places.values() for name in places if name)
-        self.nodes = {name: _Estimate(statistics.layers[name]) for name in names}
+        self.layers = [layer for name in names for layer in statistics.layers[name]]
+        own = [own_statistics(statistics.layers[name]) for name in names]
+        self.sizes = [values.shape[1] for values in own]
+        self.batch = torch.cat(own, 1)  # of all nodes, so that they are taken in at once
+        parts = zip(names, self.batch.split(self.sizes, 1), strict=True)
+        self.nodes = {name: Statistics(statistics.layers[name], part) for name, part in parts}
+        self.rows: dict[_BatchNorm, int] = {}  # how many values a channel has in the batch
+        self.pooled: tuple[Tensor, Tensor, Tensor] | None = None  # rows, means and centred squares of the channels
 
-    def of(self, stitch: Stitch) -> Iterator["_Estimate | None"]:
+    def of(self, stitch: Stitch) -> Iterator[Statistics | None]:
         return map(self.nodes.get, self.places[stitch])
 
+    def pool(self) -> None:
+        """Take in a batch, after all nodes have seen it."""
+        mean, variance = in_float64(self.batch)
+        counts = torch.tensor([self.rows[layer] for layer in self.layers], dtype=torch.double)
+        channels = torch.tensor([layer.num_features for layer in self.layers])
+        rows = counts.repeat_interleave(channels).to(mean.device)
+        squares = variance * (rows - 1)
+        if self.pooled:
+            before, mean_before, squares_before = self.pooled
+            total, shift = before + rows, mean - mean_before
+            squares = squares_before + squares + shift.square() * (before * rows / total)
+            rows, mean = total, mean_before + shift * (rows / total)
+        self.pooled = rows, mean, squares
+
     def values(self) -> dict[str, Tensor]:
-        """(2, channels) by the node's name, as ``RouteStatistics.set`` takes them."""
-        return {name: node.values() for name, node in self.nodes.items()}
+        """Means and unbiased variances (2, channels) by the node's name, as ``RouteStatistics.set`` takes them."""
+        rows, mean, squares = self.pooled
+        values = torch.stack([mean, squares / (rows - 1)]).to(self.batch)
+        return {name: part.clone() for name, part in zip(self.nodes, values.split(self.sizes, 1), strict=True)}
 
-
-class _Estimate:
-    """Running statistics of one node; inside of ``with`` its layers normalise by the batch, and are watched."""
-
-    def __init__(self, layers: Sequence[_BatchNorm]):
-        self.layers = layers
-        self.moments = {layer: _Moments() for layer in layers}
-
-    def __enter__(self) -> None:
-        self.before = [(layer, layer.momentum, {**layer._buffers}) for layer in self.layers]
-        self.hooks = [layer.register_forward_hook(self._watch) for layer in self.layers]
-        for layer in self.layers:
-            # A momentum of 1 leaves what PyTorch found in this batch; nothing of it stays in the layer.
-            layer.training, layer.momentum = True, 1.0
-            scratch = {name: torch.zeros_like(layer._buffers[name]) for name in ("running_mean", "running_var")}
-            layer._buffers.update(scratch, num_batches_tracked=None)
+    def __enter__(self) -> "Estimates":
+        layers = dict.fromkeys(self.layers)
+        self.before = [(x, x.training, x.momentum, x.num_batches_tracked) for x in layers]
+        self.hooks = [layer.register_forward_pre_hook(self._count) for layer in layers]
+        for layer in layers:  # with a momentum of 1, running statistics are what PyTorch finds in a batch
+            layer.training, layer.momentum, layer.num_batches_tracked = True, 1.0, None
+        return self
 
     def __exit__(self, *exception: object) -> None:
-        for layer, momentum, buffers in self.before:
-            layer.training, layer.momentum = False, momentum
-            layer._buffers.update(buffers)
+        for layer, *before in self.before:
+            layer.training, layer.momentum, layer.num_batches_tracked = before
         for hook in self.hooks:
             hook.remove()
 
-    def _watch(self, layer: _BatchNorm, inputs: tuple[Tensor], output: Tensor) -> None:
-        rows = inputs[0].numel() // layer.num_features
-        self.moments[layer].update(rows, layer.running_mean, layer.running_var)
-
-    def values(self) -> Tensor:
-        values = own_statistics(self.layers)
-        parts = values.split([layer.num_features for layer in self.layers], dim=1)
-        for moments, part in zip(self.moments.values(), parts, strict=True):
-            if moments.rows:  # else the layer never ran
-                part[0], part[1] = moments.mean, moments.squares / (moments.rows - 1)
-        return values
-
-
-class _Moments:
-    """Mean and centred sum of squares by channel, pooled batch by batch in float64 (Chan, Golub and LeVeque, 1983)."""
-
-    rows = 0
-
-    def update(self, rows: int, mean: Tensor, variance: Tensor) -> None:
-        """Take in a batch of so many values a channel, its mean and its unbiased variance."""
-        mean, squares = in_float64(mean), in_float64(variance) * (rows - 1)
-        if self.rows == 0:
-            self.rows, self.mean, self.squares = rows, mean, squares
-            return
-        total, shift = self.rows + rows, mean - self.mean
-        self.squares += squares + shift.square() * (self.rows * rows / total)
-        self.mean += shift * (rows / total)
-        self.rows = total
-
-
-@dataclass
-class _Mean:
-    """Mean of numbers that come in batches, and its standard error."""
-
-    count: int = 0
-    total: float | Tensor = 0.0
-    squares: float | Tensor = 0.0
-
-    def update(self, numbers: Tensor) -> None:
-        numbers = in_float64(numbers)
-        self.count += len(numbers)
-        self.total += numbers.sum()  # stays on the device, which need not wait
-        self.squares += numbers.square().sum()
-
-    @property
-    def value(self) -> float:
-        return float(self.total / self.count)
-
-    @property
-    def error(self) -> float:
-        return sqrt(max(0.0, float(self.squares / self.count) - self.value**2) / self.count)
+    def _count(self, layer: _BatchNorm, inputs: tuple[Tensor]) -> None:
+        self.rows[layer] = inputs[0].numel() // layer.num_features

@@ -27,9 +27,11 @@ def layers_of(net):
 @torch.no_grad()
 def estimated(net, batches, stitches):
     estimates = Estimates(net.route_statistics, stitches)
-    for x, _ in batches:
-        for _ in forward_all(net, x, stitches, estimates.of):
-            pass
+    with estimates:
+        for x, _ in batches:
+            for _ in forward_all(net, x, stitches, estimates.of):
+                pass
+            estimates.pool()
     return estimates.values()
 
 
@@ -154,6 +156,6 @@ def test_dropout_and_drop_path_are_as_in_evaluation(batch_norm_net):
 @pytest.mark.parametrize("images", [1, 2])
 def test_too_few_images_are_refused(batch_norm_net, images):
     net = batch_norm_net()
-    with pytest.raises(InputError, match="calibration needs more than the"):
+    with pytest.raises(InputError, match=r"^calibration\.images=[12]: \d images are too few"):
         calibrate(net, batches_for(net), images)
     assert not net.route_statistics.calibrated
