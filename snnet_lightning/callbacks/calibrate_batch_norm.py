@@ -77,7 +77,7 @@ class CalibrateBatchNorm(L.Callback):
 
     def _within_training(self, trainer: L.Trainer, pl_module: L.LightningModule) -> bool:
         fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
-        return fitting and self._wanted(pl_module.net)
+        return fitting and self._wanted(pl_module.net) and not pl_module.tuning  # anchors alone have their own then
 
     def _calibrate(
         self, trainer: L.Trainer, pl_module: L.LightningModule, stitches: Sequence[Stitch] | None = None

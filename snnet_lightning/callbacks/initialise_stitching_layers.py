@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
-from pydantic import PositiveInt
+from lightning.pytorch.utilities.seed import isolate_rng
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.results import write_jsonl
 from snnet_lightning.network.initialise import initialise_by_least_squares
+from snnet_lightning.network.refine import refine
 
 log = logging.getLogger(__name__)
 
@@ -27,18 +30,23 @@ class InitialiseStitchingLayers(L.Callback):
     training images.
 
     Args:
-        method: ``least_squares`` between the anchors' activations (SN-Net, section 3.3), or ``random``.
+        method: ``least_squares`` between the anchors' activations (SN-Net, section 3.3), ``refined`` from there until
+            every stitch predicts what its last anchor does, without labels, or ``random``.
         samples: training images that least squares sees.
+        steps, lr: of refining, which goes round all training images; see ``refine``.
         directory: where ``stitching_layers.jsonl`` says how well every layer fits; nowhere if None.
     """
 
     def __init__(
         self,
-        method: Literal["least_squares", "random"] = "least_squares",
+        method: Literal["least_squares", "refined", "random"] = "least_squares",
         samples: PositiveInt = 100,
         directory: str | None = None,
+        steps: PositiveInt = 200,
+        lr: PositiveFloat = 0.03,
     ):
         self.method, self.samples, self.directory = method, samples, directory
+        self.steps, self.lr = steps, lr
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not pl_module.tuning_epochs:
@@ -60,11 +68,19 @@ class InitialiseStitchingLayers(L.Callback):
         if self.method == "random" or net.initialised:
             return
         seen, residuals = initialise_by_least_squares(net, _images(trainer, pl_module), self.samples)
+        log.info("initialised %d stitching layers by least squares on %d images", len(net.stitching_layers), seen)
+        if self.method == "refined":
+            self._refine(trainer, pl_module)
         # All processes saw the same images, but each may have rounded in its own way.
         net.stitching_layers.load_state_dict(trainer.strategy.broadcast(net.stitching_layers.state_dict()))
         if self.directory and trainer.is_global_zero:
             write_jsonl([asdict(residual) for residual in residuals], Path(self.directory) / "stitching_layers.jsonl")
-        log.info("initialised %d stitching layers by least squares on %d images", len(net.stitching_layers), seen)
+
+    def _refine(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        with isolate_rng():  # loaders draw, as often as the images are gone round
+            before, after = refine(pl_module.net, _again_and_again(trainer, pl_module), self.steps, self.lr)
+        text = "refined them in %d steps, without labels: mean divergence %.3g before, %.3g after"
+        log.info(text + ("" if after < before else ", so they stay as they were"), self.steps, before, after)
 
 
 def _images(trainer: L.Trainer, pl_module: L.LightningModule) -> Iterator[Tensor]:
@@ -72,6 +88,16 @@ def _images(trainer: L.Trainer, pl_module: L.LightningModule) -> Iterator[Tensor
     for batch in _batches(trainer):
         images, _ = pl_module.converted(trainer.strategy.batch_to_device(batch))
         yield images
+
+
+def _again_and_again(trainer: L.Trainer, pl_module: L.LightningModule) -> Iterator[Tensor]:
+    """Batches of images, from the first again after the last."""
+    while True:
+        images = None
+        for images in _images(trainer, pl_module):
+            yield images
+        if images is None:
+            raise InputError("callbacks.initialise.method=refined: the training data can be read only once")
 
 
 def _batches(trainer: L.Trainer) -> Iterable[Any]:

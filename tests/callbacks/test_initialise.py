@@ -2,8 +2,12 @@
 
 import copy
 import json
+import logging
+import random
+import re
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 
@@ -13,11 +17,13 @@ from snnet_lightning.checkpoint_file import read_checkpoint
 from snnet_lightning.checkpoints import load_weights
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.data.order import Draw
+from snnet_lightning.errors import InputError
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.network.initialise import initialise_by_least_squares
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import Sampler, UniformSampler
+from snnet_lightning.seeding import seed_generators
 from snnet_lightning.stitch import PairedSpace
 
 RECIPE = OptimizerRecipe("adamw", lr=1e-3, warmup_epochs=1)
@@ -129,6 +135,63 @@ def test_how_well_every_layer_fits_is_written_down(make_trainer, tmp_path):
     places = [place for row in rows for place in row["places"]]
     assert {place["name"] for place in places} == {s.name for s in module.net.space if not s.is_anchor}
     assert all(0 < x["relative_error"] < 1.5 and 0 < x["cka"] < 1 for x in [*rows, *places])
+
+
+def random_states():
+    return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()
+
+
+class AtTheFirstStep(Watch):
+    """Notes the random numbers that training goes on with, too."""
+
+    def on_train_start(self, trainer, module):
+        self.random = random_states()
+
+
+def test_refined_layers_are_the_same_every_time_and_training_draws_as_without(make_trainer, caplog):
+    def start(method):
+        seed_generators(5)
+        module, watch = make_module(0), AtTheFirstStep()
+        callbacks = [InitialiseStitchingLayers(method, steps=12), watch]  # more than there are batches
+        trainer = make_trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0, callbacks=callbacks)
+        trainer.fit(module, datamodule=DigitsDataModule(batch_size=128))
+        return watch
+
+    caplog.set_level(logging.INFO)
+    fitted, refined = start("least_squares"), start("refined")
+    (line,) = [message for message in caplog.messages if "refined" in message]
+    before, after = map(float, re.search(r"divergence (.*) before, (.*) after", line).groups())
+    assert 0 < after < before
+    assert fitted.random == refined.random
+    layers = {key for key in fitted.state if key.startswith("stitching_layers.")}
+    assert equal(fitted.state, refined.state) == set(fitted.state) - layers
+    assert equal(start("refined").state, refined.state) == set(fitted.state)
+
+
+def test_a_resumed_run_is_not_refined_again(fit, tmp_path):
+    trainer, _ = fit(make_module(0))
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    resumed = make_module(1)
+    _, watch = fit(resumed, method="refined", epochs=2, ckpt_path=tmp_path / "last.ckpt")
+    saved = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    assert equal(watch.state, {key.removeprefix("net."): value for key, value in saved.items()}) == set(watch.state)
+
+
+class Once:
+    """Batches that are gone once they were read."""
+
+    def __init__(self):
+        self.batches = iter([(torch.randn(8, 1, 8, 8), torch.zeros(8, dtype=torch.long)) for _ in range(2)])
+
+    def __iter__(self):
+        return self.batches
+
+
+def test_data_that_can_be_read_only_once_are_refused(make_trainer):
+    callbacks = [InitialiseStitchingLayers("refined", samples=8)]
+    trainer = make_trainer(max_epochs=1, limit_train_batches=1, callbacks=callbacks)
+    with pytest.raises(InputError, match="method=refined: the training data can be read only once"):
+        trainer.fit(make_module(0), Once())
 
 
 def test_the_checkpoint_describes_the_network(fit, tmp_path):
