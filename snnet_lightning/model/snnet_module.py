@@ -25,6 +25,7 @@ from snnet_lightning.evaluation.results import stitch_rows
 from snnet_lightning.evaluation.summary import summarise
 from snnet_lightning.network.prefix_tree import forward_all
 from snnet_lightning.network.snnet import SNNet
+from snnet_lightning.optim import unused
 from snnet_lightning.optim.adaptive_clipping import clip_adaptively
 from snnet_lightning.optim.recipe import OptimizerRecipe
 from snnet_lightning.sampler import Sampler
@@ -82,6 +83,7 @@ class SNNetModule(L.LightningModule):
         self.distillation = distillation
         self.batch_size = batch_size
         self.validation_count = validation_stitches
+        self._moving: list[str] = []  # the parameters that a resumed training had used before
         self.validation_metrics = StitchMetrics(len(self.validation_stitches))
         self.test_metrics = StitchMetrics(len(net.space))
 
@@ -149,6 +151,8 @@ class SNNetModule(L.LightningModule):
 
     def on_train_start(self) -> None:
         self.net.initialised = True  # what training has changed is not to be initialised again
+        unused.set_moving(self.net, self._moving if self.optim.unused == "move" else ())
+        self._moving = []
 
     def draw(self, rank: int) -> tuple[Stitch, ...]:
         """The stitches that process ``rank`` trains on the present batch."""
@@ -166,7 +170,7 @@ class SNNetModule(L.LightningModule):
         """
         images, classes = self.converted(batch)
         if batch_idx % self.trainer.accumulate_grad_batches == 0:
-            self.optimizers(use_pl_optimizer=False).zero_grad()
+            self.optimizers(use_pl_optimizer=False).zero_grad(set_to_none=self.optim.unused == "stand_still")
         self._drawn = self.draw(self.global_rank)
         done, losses = 0.0, []
         for stitch in self._drawn:
@@ -188,20 +192,23 @@ class SNNetModule(L.LightningModule):
         """Nothing: Lightning calls it after ``training_step``, which has zeroed and made gradients already."""
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        self.sampler.observe(self._drawn, self.net.parameters())
+        self.sampler.observe(self._drawn, self.net.parameters_of(*self._drawn))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["sampler"] = self.sampler.state_dict()
+        if self.optim.unused == "move":
+            checkpoint[unused.KEY] = unused.moving(self.net)
         checkpoint[KEY] = self.net.description.as_data()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the sampler's state.
+        """Take up the sampler's state, and what had been used before.
 
         Raises:
             InputError: training is to go on from what no training has left.
         """
         if self.trainer.state.fn == TrainerFn.FITTING:
             require_training_state(checkpoint, self.trainer)
+            self._moving = checkpoint.get(unused.KEY, [])
         self.sampler.load_state_dict(checkpoint.get("sampler", {}))
         self.net.initialised = True  # from the weights that come with it
 
@@ -264,8 +271,8 @@ class SNNetModule(L.LightningModule):
                 "SNNetModule batch_size, the images of a training batch"
             )
         images = self.batch_size and self.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
-        total, per_epoch = self._steps()
-        optimizer, schedule = self.optim.build(self.net, total, per_epoch, images)
+        total, self._steps_per_epoch = self._steps()
+        optimizer, schedule = self.optim.build(self.net, total, self._steps_per_epoch, images)
         check_optimizer_state(optimizer, self.trainer)
         return {
             "optimizer": optimizer,
@@ -275,7 +282,7 @@ class SNNetModule(L.LightningModule):
     def _steps(self) -> tuple[int, int]:
         """Optimiser steps of the run and of an epoch."""
         if self.trainer.limit_train_batches == 0:
-            return 0, 0
+            return 0, 1
         self.trainer.fit_loop.setup_data()  # so that the batches of an epoch are known with max_steps alone too
         batches, total = self.trainer.num_training_batches, self.trainer.estimated_stepping_batches
         if isinf(batches):
@@ -292,7 +299,7 @@ class SNNetModule(L.LightningModule):
         if self.optim.agc_clip_factor is None:
             super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
         else:
-            clip_adaptively(self.net, self.optim.agc_clip_factor)
+            clip_adaptively(self.net, self.optim.agc_clip_factor, self.optim.agc_spares_classifiers)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        scheduler.step_update(num_updates=self.global_step)
+        self.optim.advance(scheduler, self.global_step, self._steps_per_epoch)

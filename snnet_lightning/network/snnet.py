@@ -1,6 +1,6 @@
 """The SN-Net itself, in plain PyTorch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -127,6 +127,17 @@ class SNNet(nn.Module):
         if self.activation_checkpointing and isinstance(part, Block) and self.training and torch.is_grad_enabled():
             return run_checkpointed(anchor, part, x)
         return anchor.run(part, x)
+
+    def parameters_of(self, *stitches: Stitch) -> Iterator[nn.Parameter]:
+        """The parameters that ``stitches`` run, each once."""
+        seen: set[int] = set()
+        for part in dict.fromkeys(part for stitch in stitches for part in stitch.route):
+            layer = isinstance(part, Layer)
+            owner = self.stitching_layers[module_key(part)] if layer else self.anchors[part.anchor]
+            for parameter in owner.parameters() if layer else owner.parameters_of(part):
+                if id(parameter) not in seen:
+                    seen.add(id(parameter))
+                    yield parameter
 
     def activation_after(self, part: Part) -> Activation:
         """Layout and shape of what an anchor's ``part`` gives."""
