@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from snnet_lightning.checked import Share
 from snnet_lightning.checkpoints.training_state import check_optimizer_state, require_training_state
 from snnet_lightning.description import KEY
-from snnet_lightning.distillation import Distillation, InPlaceDistillation
+from snnet_lightning.distillation import Distillation, InPlaceDistillation, train_two_heads
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import Cost, stitch_costs
 from snnet_lightning.evaluation.metrics import StitchMetrics
@@ -63,6 +63,10 @@ class SNNetModule(L.LightningModule):
         validation_stitches: how many stitches, spread evenly over the FLOPs range, to validate beside the anchors.
         distillation: adds a teacher to the training loss.
         batch_size: images of a training batch (of one process); only what scales learning rates needs it.
+
+    Raises:
+        InputError: batches of an odd number of images, where BatchNorms split them; anchors with one classifier where
+            two are to be taught.
     """
 
     def __init__(
@@ -76,6 +80,11 @@ class SNNetModule(L.LightningModule):
         batch_size: PositiveInt | None = None,
     ):
         super().__init__()
+        if net.split_batchnorm and batch_size is not None and batch_size % 2:
+            raise InputError(
+                f"data.batch_size={batch_size}: must be even, since net.split_batchnorm=true halves a batch"
+            )
+        train_two_heads(net, apart=distillation is not None and distillation.two_heads)
         self.net = net
         self.sampler = sampler
         self.optim = optim
@@ -175,10 +184,11 @@ class SNNetModule(L.LightningModule):
         done, losses = 0.0, []
         for stitch in self._drawn:
             logits = self.net(images, stitch)
+            logits, taught = logits if isinstance(logits, tuple) else (logits, logits)
             with self._told_of_unknown(classes):
                 loss = self.loss(logits, classes)
             if self.distillation:
-                loss = self.distillation(loss, logits, images, stitch)
+                loss = self.distillation(loss, taught, images, stitch)
             losses.append(loss.detach())
             share = loss / len(self._drawn)
             if stitch is not self._drawn[-1]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from snnet_lightning.description import LayersDescription, Preprocessing, descri
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.checkpointed import run_checkpointed
 from snnet_lightning.network.compile_parts import compile_in_place
+from snnet_lightning.network.drop_path import make_constant
+from snnet_lightning.network.split_batchnorm import split_in_place
 from snnet_lightning.network.stitching_layer import StitchingLayer
 from snnet_lightning.stitch.fitting import FittingSpace
 from snnet_lightning.stitch.registry import Space
@@ -29,9 +32,13 @@ class SNNet(nn.Module):
         activation_checkpointing: in training, blocks run again in the backward pass and keep no activations for it.
         compile_parts: compile every block and stitching layer by ``torch.compile``, each on its first run.
         freeze_anchors: train the stitching layers only; the anchors stay in eval mode, bit by bit as they are.
+        split_batchnorm: in training, the second half of a batch goes through BatchNorms of its own; evaluation, and a
+            file that is loaded elsewhere, have those of the first.
+        drop_path: whether the anchors' ``drop_path_rate`` is that of the last block, growing from 0 (``linear``), or of
+            all (``constant``).
 
     Raises:
-        InputError: the space does not fit the anchors.
+        InputError: the space does not fit the anchors, or these have no BatchNorms that can be split.
     """
 
     def __init__(
@@ -44,6 +51,8 @@ class SNNet(nn.Module):
         activation_checkpointing: bool = False,
         compile_parts: bool = False,
         freeze_anchors: bool = False,
+        split_batchnorm: bool = False,
+        drop_path: Literal["linear", "constant"] = "linear",
     ):
         super().__init__()
         if isinstance(space, FittingSpace):
@@ -57,7 +66,7 @@ class SNNet(nn.Module):
             preprocessing=preprocessing,
             class_names=class_names,
         )
-        self.freeze_anchors = freeze_anchors
+        self.freeze_anchors, self.split_batchnorm = freeze_anchors, split_batchnorm
         self.activation_checkpointing = activation_checkpointing
         self.anchors = nn.ModuleList(anchors)
         self.space = space(*zip(*((a.name, a.depths, a.grids) for a in anchors), strict=True))
@@ -67,6 +76,10 @@ class SNNet(nn.Module):
             {module_key(layer): self._make_layer(pairs, low_rank) for layer, pairs in self.space.crossings.items()}
         )
         self.any_size = all(part.any_size for part in (*self.anchors, *self.stitching_layers.values()))
+        if split_batchnorm:
+            split_in_place(anchors)
+        if drop_path == "constant":
+            make_constant(anchors)
         if freeze_anchors:
             self.anchors.requires_grad_(False).eval()
         if compile_parts:

@@ -34,8 +34,8 @@ RECIPES = {
     "digits": ("adamw", 2e-3, None, 0.05, 1.0, 2, 1e-6, 1e-6, None, 60, None),
     "deit_ti_s_b": ("adamw", 5e-5, 512, 0.05, 1.0, 5, 1e-7, 1e-6, None, 50, None),
     "swin_ti_s_b": ("adamw", 5e-4, 512, 0.05, 0.1, 5, 5e-7, 5e-6, None, 50, 5.0),
-    "resnet18_50": ("sgd", 0.05, 1024, 2e-5, 1.0, 5, 1e-5, 0.0, None, 30, None),
-    "resnet18_swin_ti": ("sgd", 0.05, 1024, 2e-5, 1.0, 5, 1e-5, 0.0, None, 30, None),
+    "resnet18_50": ("sgd", 0.05, 1024, 2e-5, 0.1, 5, 1e-5, 0.0, None, 30, None),
+    "resnet18_swin_ti": ("sgd", 0.05, 1024, 2e-5, 0.1, 5, 1e-5, 0.0, None, 30, None),
     "levit_192_256": ("adamw", 5e-5, 512, 0.025, 1.0, 5, 1e-7, 1e-6, 0.01, 100, None),
     "deit3_s_b": ("lamb", 3e-5, None, 0.02, 1.0, 5, 1e-7, 1e-5, None, 50, None),
     "deit3_s_l": ("lamb", 3e-5, None, 0.02, 1.0, 5, 1e-7, 1e-5, None, 50, None),
@@ -55,7 +55,7 @@ def test_the_recipe_of_an_experiment_is_the_published_one(experiment):
     assert found == list(RECIPES[experiment])
     assert optim["scaled_rates"] == (["lr", "warmup_lr", "min_lr"] if experiment == "swin_ti_s_b" else ["lr"])
     assert optim["stitch_lr_scale"] == 1.0
-    assert optim["opt_kwargs"] == ({"momentum": 0.9} if optim["opt"] == "sgd" else {})
+    assert optim["opt_kwargs"] == {"sgd": {"momentum": 0.9}, "lamb": {"eps": 1e-8}}.get(optim["opt"], {})
 
 
 def test_the_default_run_is_the_experiment_of_the_digits():

@@ -1,6 +1,6 @@
 """Training steps of a composed experiment, made small by overrides, against those of the published code.
 
-The golden files have losses, rates and final weights of the published training rule, run step by step on small networks;
+The golden files have losses, rates and final weights of the published training rule, run on small networks;
 weights, images, classes, teacher and draws follow from seeds (their ``meta`` says how).
 """
 
@@ -29,9 +29,11 @@ SMALL = {
         "anchors.kwargs_each=[{embed_dim:16,num_heads:1},{embed_dim:32,num_heads:2},{embed_dim:48,num_heads:3}]",
         "anchors.kwargs.drop_path_rate=0",
     ),
+    "r18_r50": ("experiment=resnet18_50",),
 }
 UNUSED = {"zeros": "move", "none": "stand_still"}
-CASES = [("deit", run, mode) for run in "ab" for mode in UNUSED]
+MODES = {"deit": ("zeros", "none"), "r18_r50": ("zeros", "zeros_nosplit", "none_nosplit")}
+CASES = [(family, run, mode) for family in SMALL for run in "ab" for mode in MODES[family]]
 
 
 class Golden:
@@ -139,7 +141,9 @@ def trained(golden, family, *words):
 @pytest.mark.parametrize(("family", "run", "mode"), CASES)
 def test_every_step_is_the_published_one(family, run, mode):
     golden = Golden(family, run, mode)
-    net, record = trained(golden, family, f"optim.unused={UNUSED[mode.split('_')[0]]}")
+    unused, _, nosplit = mode.partition("_")
+    words = [f"optim.unused={UNUSED[unused]}", *(["net.split_batchnorm=false"] if nosplit else [])]
+    net, record = trained(golden, family, *words)
     assert len(record.losses) == golden.steps
     np.testing.assert_allclose(record.losses, golden.found["loss"], atol=1e-5, rtol=0)
     np.testing.assert_allclose(record.norms, golden.found["grad_norm"], rtol=1e-4)
