@@ -84,6 +84,5 @@ def test_overhead_of_a_step(family, unused, make_trainer):
         seconds = {run: run(family, recipe, *rest[run]) for run in order}
         ratios.append(seconds[ours] / seconds[bare])
     each = 1000 * seconds[bare] / (STEPS - WARM)
-    print(
-        f"\n{family}, {unused}: ours / bare {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}), bare {each:.1f} ms"
-    )
+    span = f"{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+    print(f"\n{family}, {unused}: ours / bare {span}, bare {each:.1f} ms")
