@@ -281,8 +281,8 @@ class SNNetModule(L.LightningModule):
                 "SNNetModule batch_size, the images of a training batch"
             )
         images = self.batch_size and self.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
-        total, self._steps_per_epoch = self._steps()
-        optimizer, schedule = self.optim.build(self.net, total, self._steps_per_epoch, images)
+        total, per_epoch = self._steps()
+        optimizer, schedule = self.optim.build(self.net, total, per_epoch, images)
         check_optimizer_state(optimizer, self.trainer)
         return {
             "optimizer": optimizer,
@@ -312,4 +312,4 @@ class SNNetModule(L.LightningModule):
             clip_adaptively(self.net, self.optim.agc_clip_factor, self.optim.agc_spares_classifiers)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        self.optim.advance(scheduler, self.global_step, self._steps_per_epoch)
+        scheduler.step_update(num_updates=self.global_step)

@@ -6,12 +6,12 @@ from typing import Any, Literal, get_args
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from timm.optim import create_optimizer_v2
-from timm.scheduler import CosineLRScheduler
 from torch.optim import Optimizer
 
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.optim.groups import parameter_groups
+from snnet_lightning.optim.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -76,11 +76,10 @@ class OptimizerRecipe:
 
     def build(
         self, net: SNNet, total_steps: int, steps_per_epoch: int, global_batch: int | None
-    ) -> tuple[Optimizer, CosineLRScheduler]:
+    ) -> tuple[Optimizer, Schedule]:
         """The optimiser, and the schedule over ``total_steps`` optimiser steps of ``global_batch`` images each.
 
-        The schedule counts steps or epochs; ``advance`` tells it how far the run is. ``global_batch`` may be None, not
-        known, where no rate is scaled with it.
+        ``global_batch`` may be None, not known, where no rate is scaled with it.
 
         Raises:
             InputError: timm has no such optimiser.
@@ -108,18 +107,14 @@ class OptimizerRecipe:
         steps_per_count = 1 if self.sched_on_updates else steps_per_epoch
         total = -(-total_steps // steps_per_count)
         warmup = min(round(self.warmup_epochs * steps_per_epoch / steps_per_count), total)
-        schedule = CosineLRScheduler(
+        schedule = Schedule(
             optimizer,
+            steps_per_count,
+            self.sched_lag,
             t_initial=max(1, total - warmup if self.warmup_prefix else total),
             lr_min=rates["min_lr"],
             warmup_t=warmup,
             warmup_lr_init=rates["warmup_lr"],
             warmup_prefix=self.warmup_prefix,
-            t_in_epochs=False,  # it counts what it is told
         )
         return optimizer, schedule
-
-    def advance(self, schedule: CosineLRScheduler, steps: int, steps_per_epoch: int) -> None:
-        """Set the rates of the step that follows on ``steps`` optimiser steps."""
-        count = steps if self.sched_on_updates else steps // steps_per_epoch
-        schedule.step_update(num_updates=max(0, count - self.sched_lag))

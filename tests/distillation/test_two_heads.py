@@ -37,6 +37,7 @@ def test_a_step_teaches_each_head_its_own(make_trainer, kind, stitch):
     module.on_train_batch_end = lambda outputs, *_: losses.append(outputs["loss"].item())
     with torch.no_grad():
         wanted = net.anchors[1].eval()(images)  # before the step: its statistics move
+    net.train()
     seen.clear()
     trainer = make_trainer(max_epochs=1, limit_val_batches=0)
     trainer.fit(module, [(images, classes)])

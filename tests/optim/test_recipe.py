@@ -58,7 +58,7 @@ def test_schedules_of_steps_or_epochs_on_time_or_late_with_the_warm_up_in_the_co
     total, warm = (STEPS, 20) if on_updates else (10, 2)
     for step in range(STEPS):
         if step:
-            recipe.advance(schedule, step, PER_EPOCH)
+            schedule.step_update(step)
         t = max(0, (step if on_updates else step // PER_EPOCH) - lag)
         share = (t - warm) / (total - warm) if prefix else t / total
         cosine = MIN_LR + (LR - MIN_LR) * (1 + cos(pi * share)) / 2
