@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from snnet_lightning.checkpoint_file import anchor_state, read_checkpoint
 from snnet_lightning.errors import InputError
 
+AUXILIARY = ".aux_bn."  # in timm's names of BatchNorms for a part of a training batch only
+
 
 def load_weights(
     model: nn.Module,
@@ -41,7 +43,8 @@ def load_weights(
     """
     if not Path(path).is_file():
         raise InputError(f"{option}: no file {path!r} (nor is it one of pretrained, random)")
-    own, state = model.state_dict(), _state_of(model, path, option, names)
+    own = model.state_dict()
+    state = with_own_norms(own, _state_of(model, path, option, names))
     heads = tuple(f"{name}." for name in classifier_names(model))
     body = {key: value for key, value in state.items() if not key.startswith(heads)}
     body |= {key: value for key, value in own.items() if key.startswith(heads)}
@@ -90,6 +93,16 @@ def timm_names(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tenso
     # Layer scale has an old name too (gamma_1 for ls1.gamma), which timm converts only on request.
     request = {"adapt_layer_scale": True} if "adapt_layer_scale" in signature(convert).parameters else {}
     return dict(convert(dict(state), model, **request))
+
+
+def with_own_norms(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``given``, with the auxiliary BatchNorms that ``expected`` has: without any, or with copies of the norms."""
+    state = {key: value for key, value in given.items() if key in expected or AUXILIARY not in key}
+    for key in expected:
+        norm = key.partition(AUXILIARY)[0] + "." + key.rpartition(".")[2]
+        if AUXILIARY in key and key not in state and norm in state:
+            state[key] = state[norm].clone()
+    return state
 
 
 def state_differences(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:

@@ -8,7 +8,7 @@ import timm
 from torch import Tensor
 
 from snnet_lightning.anchors.family import CHECKPOINT, AnchorFamily
-from snnet_lightning.anchors.weights import classifier_names, state_differences
+from snnet_lightning.anchors.weights import classifier_names, state_differences, with_own_norms
 from snnet_lightning.checkpoint_file import INITIALISED, description_in, own_state, read_checkpoint, require_ours
 from snnet_lightning.checkpoints.released import is_released, low_rank_of, released_state, space_of
 from snnet_lightning.errors import InputError
@@ -69,6 +69,7 @@ def load_weights(
     released = is_released(content)
     state = released_state(net, content) if released else require_ours(content, where)
     expected = net.state_like(state)
+    state = with_own_norms(expected, state)
     kept = {
         key: anchor.name
         for i, anchor in enumerate(net.anchors)

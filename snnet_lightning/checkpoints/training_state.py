@@ -41,6 +41,7 @@ def require_training_state(content: Mapping[str, Any], trainer: L.Trainer) -> No
     if content.get("sampler", {}) != {}:  # else it learns nothing, or is new
         own["sampler"] = trainer.lightning_module.sampler.state_dict()
     _refuse(unlike(content, own), trainer)
+    _refuse(_wrong_names(content.get("moving", []), trainer.lightning_module.net), trainer)
     given = content["lr_schedulers"][0]
     for state in given["phases"] if tuned else [given]:
         for key in state.keys() - schedule.keys():  # timm would set any attribute of the schedule
@@ -51,6 +52,13 @@ def _schedule(groups: int) -> CosineLRScheduler:
     """Any, for so many groups of parameters, in which what may be a fraction is one."""
     optimizer = SGD([{"params": [nn.Parameter()]} for _ in range(max(1, groups))], lr=1.0)
     return CosineLRScheduler(optimizer, t_initial=1, lr_min=0.0, warmup_t=1, warmup_lr_init=0.0)
+
+
+def _wrong_names(names: Any, net: nn.Module) -> str:
+    """What in a list of parameters that move is no name of a trained one; empty if nothing is."""
+    known = {name for name, parameter in net.named_parameters() if parameter.requires_grad}
+    wrong = [n for n in names if not isinstance(n, str) or n not in known] if isinstance(names, list) else [names]
+    return f"moving has {wrong[0]!r:.80}, which is no trained parameter" if wrong else ""
 
 
 def check_optimizer_state(optimizer: Optimizer, trainer: L.Trainer) -> None:

@@ -4,7 +4,7 @@ import logging
 import tarfile
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
 import torch
@@ -21,6 +21,7 @@ from snnet_lightning.data.class_map import read_class_map
 from snnet_lightning.data.image_files import check_class_folders, check_shards, split_path
 from snnet_lightning.data.images import MOST_RETRIES, Batch, SeededImages, collate
 from snnet_lightning.data.reproducible import ReproducibleDataModule
+from snnet_lightning.data.simple_crop import with_simple_crop
 from snnet_lightning.data.streams import EvaluationStream, StreamLoader, TrainingStream
 from snnet_lightning.data.timm_options import Augmentation, CropShare, Erasing, Interpolation, Mixing
 from snnet_lightning.description import Preprocessing
@@ -245,15 +246,15 @@ class ImageDataModule(ReproducibleDataModule):
         return self._transform_of(training, slice(None))
 
     def _transform_of(self, training: bool, channels: slice) -> Callable[..., Tensor]:
-        return _checked(
-            "augmentation",
-            create_transform,
-            self.input_size,
-            is_training=training,
-            use_prefetcher=True,  # bytes; the rest is done on the device, for the whole batch
-            **self.preprocessing | {key: self.preprocessing[key][channels] for key in OF_CHANNELS},
-            **(self.augmentation if training else {}),
-        )
+        options = self.preprocessing | {key: self.preprocessing[key][channels] for key in OF_CHANNELS}
+        options |= self.augmentation if training else {}
+        simple = options.get("train_crop_mode") == "src"
+        if simple:
+            options["train_crop_mode"] = None
+        # Bytes; the rest is done on the device, for the whole batch.
+        make = partial(create_transform, is_training=training, use_prefetcher=True)
+        transform = _checked("augmentation", make, self.input_size, **options)
+        return with_simple_crop(transform, self.input_size[1:], options["interpolation"]) if simple else transform
 
 
 def _class_indices(reader: Any) -> dict[str, int] | None:

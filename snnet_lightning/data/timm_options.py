@@ -15,10 +15,11 @@ closed = with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
 
 @closed
 class Augmentation(TypedDict, total=False):
-    """Of ``timm.data.create_transform``, for training."""
+    """Of ``timm.data.create_transform``, for training; ``src`` is the simple random crop of DeiT III."""
 
     no_aug: bool
-    train_crop_mode: Literal["rrc", "rkrc", "rkrr"] | None
+    interpolation: Interpolation | Literal["random"]
+    train_crop_mode: Literal["rrc", "rkrc", "rkrr", "src"] | None
     scale: Range | None
     ratio: Range | None
     hflip: Share
@@ -42,6 +43,7 @@ class Erasing(TypedDict, total=False):
     mode: Literal["const", "rand", "pixel"]
     min_count: PositiveInt
     max_count: PositiveInt | None
+    num_splits: Literal[0, 2]  # 2: the first half of a batch is left alone
 
 
 @closed

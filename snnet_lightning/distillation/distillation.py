@@ -21,15 +21,17 @@ class Distillation(ABC):
         teacher: timm name of the teacher, or ``anchor`` for the largest anchor of the SN-Net itself.
         weights: of a timm teacher: ``pretrained``, ``random`` or the path of a local file.
         alpha: share of the teacher in the loss, 0 to 1.
+        two_heads: in training, the anchors give the logits of both of their classifiers: the classes teach the first,
+            the teacher the second, which was made for it. Evaluation has their mean.
 
     Raises:
         InputError: timm has no such model.
     """
 
-    def __init__(self, teacher: str, weights: str = PRETRAINED, alpha: Share = 0.5):
+    def __init__(self, teacher: str, weights: str = PRETRAINED, alpha: Share = 0.5, two_heads: bool = False):
         if teacher != ANCHOR:
             require_known(teacher, OPTIONS)
-        self.name, self.weights, self.alpha = teacher, weights, alpha
+        self.name, self.weights, self.alpha, self.two_heads = teacher, weights, alpha, two_heads
 
     def start(self, net: SNNet) -> None:
         """Get the teacher ready for the images that ``net`` takes, where it lies and in its precision.
@@ -44,7 +46,7 @@ class Distillation(ABC):
             self.teacher = ExternalTeacher(self.name, self.weights, largest)
 
     def __call__(self, base: Tensor, logits: Tensor, images: Tensor, stitch: Stitch) -> Tensor:
-        """The loss: ``base`` is the one without a teacher, ``logits`` (N, classes) are the student's for ``images``."""
+        """The loss: ``base`` is the one without a teacher, which teaches the ``logits`` (N, classes) of ``images``."""
         return (1 - self.alpha) * base + self.alpha * self.divergence(logits, self.teacher(images))
 
     @abstractmethod
@@ -69,8 +71,15 @@ class SoftDistillation(Distillation):
         temperature: divides both logits; above 0.
     """
 
-    def __init__(self, teacher: str, weights: str = PRETRAINED, alpha: Share = 0.5, temperature: PositiveFloat = 1.0):
-        super().__init__(teacher, weights, alpha)
+    def __init__(
+        self,
+        teacher: str,
+        weights: str = PRETRAINED,
+        alpha: Share = 0.5,
+        two_heads: bool = False,
+        temperature: PositiveFloat = 1.0,
+    ):
+        super().__init__(teacher, weights, alpha, two_heads)
         self.temperature = temperature
 
     def divergence(self, logits: Tensor, wanted: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ class InPlaceDistillation:
     Its logits are there already, so this costs nothing, unlike ``SoftDistillation`` from an anchor.
     """
 
+    two_heads = False
+
     def start(self, net: SNNet) -> None:
         self.largest = net.space.anchors[-1]
 

@@ -15,6 +15,7 @@ from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.evaluating import evaluating
 from snnet_lightning.network.compile_parts import uncompiled
 from snnet_lightning.network.snnet import SNNet, module_key
+from snnet_lightning.network.split_batchnorm import auxiliary_parameters
 from snnet_lightning.stitch.route import Layer, Part, Stem, Stitch
 
 with warnings.catch_warnings():
@@ -66,6 +67,7 @@ def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
     parameter = next(net.parameters())
     flops: dict[Part, int] = {}
     run: dict[Part, list[nn.Parameter]] = {}
+    idle = set(map(id, auxiliary_parameters(net)))
     for stitch in net.space:
         for before, part in zip((None, *stitch.route), stitch.route, strict=False):
             if part in flops:
@@ -81,7 +83,8 @@ def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
     costs = {}
     for stitch in net.space:
         sizes = {id(p): p.numel() for part in stitch.route for p in run[part]}  # what blocks share counts once
-        costs[stitch] = Cost(sum(flops[part] for part in stitch.route), sum(sizes.values()))
+        params = sum(size for key, size in sizes.items() if key not in idle)
+        costs[stitch] = Cost(sum(flops[part] for part in stitch.route), params)
     for smaller, larger in pairwise(net.space.anchors):
         if costs[smaller].flops > costs[larger].flops:
             log.warning(

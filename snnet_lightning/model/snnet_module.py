@@ -19,7 +19,7 @@ from snnet_lightning.checked import Share
 from snnet_lightning.checkpoint_file import INITIALISED, PREFIX
 from snnet_lightning.checkpoints.training_state import check_optimizer_state, require_training_state
 from snnet_lightning.description import KEY
-from snnet_lightning.distillation import Distillation, InPlaceDistillation
+from snnet_lightning.distillation import Distillation, InPlaceDistillation, train_two_heads
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import Cost, stitch_costs
 from snnet_lightning.evaluation.metrics import StitchMetrics
@@ -27,6 +27,7 @@ from snnet_lightning.evaluation.results import stitch_rows
 from snnet_lightning.evaluation.summary import summarise
 from snnet_lightning.network.prefix_tree import forward_all
 from snnet_lightning.network.snnet import ROUTE_STATISTICS, SNNet
+from snnet_lightning.optim import unused
 from snnet_lightning.optim.adaptive_clipping import clip_adaptively
 from snnet_lightning.optim.recipe import OptimizerRecipe
 from snnet_lightning.sampler import AnchorsInTurn, Sampler
@@ -68,6 +69,10 @@ class SNNetModule(L.LightningModule):
         batch_size: images of a training batch (of one process); only what scales learning rates needs it.
         tuning_epochs: epochs before the others in which the anchors alone are drawn, in turn, on a schedule of their
             own; the stitching layers are initialised after them.
+
+    Raises:
+        InputError: batches of an odd number of images, where BatchNorms split them; anchors with one classifier where
+            two are to be taught.
     """
 
     def __init__(
@@ -82,6 +87,11 @@ class SNNetModule(L.LightningModule):
         tuning_epochs: NonNegativeInt = 0,
     ):
         super().__init__()
+        if net.split_batchnorm and batch_size is not None and batch_size % 2:
+            raise InputError(
+                f"data.batch_size={batch_size}: must be even, since net.split_batchnorm=true halves a batch"
+            )
+        train_two_heads(net, apart=distillation is not None and distillation.two_heads)
         self.net = net
         self.sampler = sampler
         self.optim = optim
@@ -90,6 +100,7 @@ class SNNetModule(L.LightningModule):
         self.batch_size = batch_size
         self.tuning_epochs = tuning_epochs
         self.validation_count = validation_stitches
+        self._moving: list[str] = []  # the parameters that a resumed training had used before
         self.validation_metrics = StitchMetrics(len(self.validation_stitches))
         self.test_metrics = StitchMetrics(len(net.space))
 
@@ -171,6 +182,8 @@ class SNNetModule(L.LightningModule):
 
     def on_train_start(self) -> None:
         self.net.route_statistics.clear()  # which are of the weights that were
+        unused.set_moving(self.net, self._moving if self.optim.unused == "move" else ())
+        self._moving = []
 
     def draw(self, rank: int) -> tuple[Stitch, ...]:
         """The stitches that process ``rank`` trains on the present batch."""
@@ -190,17 +203,18 @@ class SNNetModule(L.LightningModule):
         """
         images, classes = self.converted(batch)
         if batch_idx % self.trainer.accumulate_grad_batches == 0:
-            self.optimizers(use_pl_optimizer=False).zero_grad()
+            self.optimizers(use_pl_optimizer=False).zero_grad(set_to_none=self.optim.unused == "stand_still")
         self._drawn = self.draw(self.global_rank)
         if not self.tuning:
             self.net.initialised = True  # what training changes from here on is not to be initialised again
         done, losses = 0.0, []
         for stitch in self._drawn:
             logits = self.net(images, stitch)
+            logits, taught = logits if isinstance(logits, tuple) else (logits, logits)
             with self._told_of_unknown(classes):
                 loss = self.loss(logits, classes)
             if self.distillation and not (self.tuning and isinstance(self.distillation, InPlaceDistillation)):
-                loss = self.distillation(loss, logits, images, stitch)
+                loss = self.distillation(loss, taught, images, stitch)
             losses.append(loss.detach())
             share = loss / len(self._drawn)
             if stitch is not self._drawn[-1]:
@@ -215,15 +229,17 @@ class SNNetModule(L.LightningModule):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if not self.tuning:
-            self.sampler.observe(self._drawn, self.net.parameters())
+            self.sampler.observe(self._drawn, self.net.parameters_of(*self._drawn))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["sampler"] = self.sampler.state_dict()
+        if self.optim.unused == "move":
+            checkpoint[unused.KEY] = unused.moving(self.net)
         checkpoint[KEY] = self.net.description.as_data()
         checkpoint[INITIALISED] = self.net.initialised
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the sampler's state.
+        """Take up the sampler's state, and what had been used before.
 
         Raises:
             InputError: training is to go on from what no training has left.
@@ -233,6 +249,7 @@ class SNNetModule(L.LightningModule):
             # Of these weights, which change now; neither the network nor an average of it is to keep them.
             for key in [key for key in checkpoint["state_dict"] if key.startswith(f"{PREFIX}{ROUTE_STATISTICS}.")]:
                 del checkpoint["state_dict"][key]
+            self._moving = checkpoint.get(unused.KEY, [])
         self.sampler.load_state_dict(checkpoint.get("sampler", {}))
         self.net.initialised = checkpoint.get(INITIALISED) is not False
 
@@ -306,7 +323,7 @@ class SNNetModule(L.LightningModule):
     def _steps(self) -> tuple[int, int]:
         """Optimiser steps of the run and of an epoch."""
         if self.trainer.limit_train_batches == 0:
-            return 0, 0
+            return 0, 1
         self.trainer.fit_loop.setup_data()  # so that the batches of an epoch are known with max_steps alone too
         batches, total = self.trainer.num_training_batches, self.trainer.estimated_stepping_batches
         if isinf(batches):
@@ -323,7 +340,7 @@ class SNNetModule(L.LightningModule):
         if self.optim.agc_clip_factor is None:
             super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
         else:
-            clip_adaptively(self.net, self.optim.agc_clip_factor)
+            clip_adaptively(self.net, self.optim.agc_clip_factor, self.optim.agc_spares_classifiers)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         scheduler.step_update(num_updates=self.global_step)

@@ -1,11 +1,13 @@
 """Estimate BatchNorm statistics anew for every stitch, and keep them where they help."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import repeat
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from timm.layers.split_batchnorm import SplitBatchNorm2d
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from snnet_lightning.errors import InputError
@@ -140,11 +142,14 @@ class Estimates:
         self.hooks = [layer.register_forward_pre_hook(self._count) for layer in layers]
         for layer in layers:  # with a momentum of 1, running statistics are what PyTorch finds in a batch
             layer.training, layer.momentum, layer.num_batches_tracked = True, 1.0, None
+            if isinstance(layer, SplitBatchNorm2d):  # which would give it half of the batch
+                layer.forward = partial(nn.BatchNorm2d.forward, layer)
         return self
 
     def __exit__(self, *exception: object) -> None:
         for layer, *before in self.before:
             layer.training, layer.momentum, layer.num_batches_tracked = before
+            vars(layer).pop("forward", None)
         for hook in self.hooks:
             hook.remove()
 

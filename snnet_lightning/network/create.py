@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 from pydantic import PositiveInt
 
@@ -34,6 +35,8 @@ def create_net(
     activation_checkpointing: bool = False,
     freeze_anchors: bool = False,
     compile_parts: bool = False,
+    split_batchnorm: bool = False,
+    drop_path: Literal["linear", "constant"] = "linear",
     preprocessing: Preprocessing | None = None,
     class_names: Sequence[str] | None = None,
     num_classes: PositiveInt | None = None,
@@ -64,4 +67,6 @@ def create_net(
         activation_checkpointing=activation_checkpointing,
         freeze_anchors=freeze_anchors,
         compile_parts=compile_parts,
+        split_batchnorm=split_batchnorm,
+        drop_path=drop_path,
     )

@@ -1,8 +1,8 @@
 """The SN-Net itself, in plain PyTorch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,9 @@ from snnet_lightning.description import LayersDescription, Preprocessing, descri
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.checkpointed import run_checkpointed
 from snnet_lightning.network.compile_parts import compile_in_place
+from snnet_lightning.network.drop_path import make_constant
 from snnet_lightning.network.route_statistics import RouteStatistics, Statistics
+from snnet_lightning.network.split_batchnorm import split_in_place
 from snnet_lightning.network.stitching_layer import StitchingLayer
 from snnet_lightning.stitch.fitting import FittingSpace
 from snnet_lightning.stitch.registry import Space
@@ -33,9 +35,13 @@ class SNNet(nn.Module):
         activation_checkpointing: in training, blocks run again in the backward pass and keep no activations for it.
         compile_parts: compile every block and stitching layer by ``torch.compile``, each on its first run.
         freeze_anchors: train the stitching layers only; the anchors stay in eval mode, bit by bit as they are.
+        split_batchnorm: in training, the second half of a batch goes through BatchNorms of its own; evaluation, and a
+            file that is loaded elsewhere, have those of the first.
+        drop_path: whether the anchors' ``drop_path_rate`` is that of the last block, growing from 0 (``linear``), or of
+            all (``constant``).
 
     Raises:
-        InputError: the space does not fit the anchors.
+        InputError: the space does not fit the anchors, or these have no BatchNorms that can be split.
     """
 
     def __init__(
@@ -48,6 +54,8 @@ class SNNet(nn.Module):
         activation_checkpointing: bool = False,
         compile_parts: bool = False,
         freeze_anchors: bool = False,
+        split_batchnorm: bool = False,
+        drop_path: Literal["linear", "constant"] = "linear",
     ):
         super().__init__()
         if isinstance(space, FittingSpace):
@@ -61,7 +69,7 @@ class SNNet(nn.Module):
             preprocessing=preprocessing,
             class_names=class_names,
         )
-        self.freeze_anchors = freeze_anchors
+        self.freeze_anchors, self.split_batchnorm = freeze_anchors, split_batchnorm
         self.activation_checkpointing = activation_checkpointing
         self.anchors = nn.ModuleList(anchors)
         self.space = space(*zip(*((a.name, a.depths, a.grids) for a in anchors), strict=True))
@@ -72,6 +80,10 @@ class SNNet(nn.Module):
         )
         self.route_statistics = RouteStatistics(anchors, self.space)
         self.any_size = all(part.any_size for part in (*self.anchors, *self.stitching_layers.values()))
+        if split_batchnorm:
+            split_in_place(anchors)
+        if drop_path == "constant":
+            make_constant(anchors)
         if freeze_anchors:
             self.anchors.requires_grad_(False).eval()
         if compile_parts:
@@ -142,6 +154,17 @@ class SNNet(nn.Module):
         prefix = f"{ROUTE_STATISTICS}."
         own = {key: value for key, value in self.state_dict().items() if not key.startswith(prefix)}
         return own | self.route_statistics.room_for(state, prefix)
+
+    def parameters_of(self, *stitches: Stitch) -> Iterator[nn.Parameter]:
+        """The parameters that ``stitches`` run, each once."""
+        seen: set[int] = set()
+        for part in dict.fromkeys(part for stitch in stitches for part in stitch.route):
+            layer = isinstance(part, Layer)
+            owner = self.stitching_layers[module_key(part)] if layer else self.anchors[part.anchor]
+            for parameter in owner.parameters() if layer else owner.parameters_of(part):
+                if id(parameter) not in seen:
+                    seen.add(id(parameter))
+                    yield parameter
 
     def activation_after(self, part: Part) -> Activation:
         """Layout and shape of what an anchor's ``part`` gives."""

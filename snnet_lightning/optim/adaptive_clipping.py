@@ -8,12 +8,14 @@ from torch import nn
 from snnet_lightning.network.snnet import SNNet
 
 
-def clip_adaptively(net: SNNet, factor: float) -> None:
+def clip_adaptively(net: SNNet, factor: float, spare_classifiers: bool = True) -> None:
     """Clip gradients in place, output unit by output unit, at ``factor`` times the norm of the unit's weights.
 
-    As in NFNets (Brock et al., ICML 2021), the classifiers are left alone; stitching layers are clipped.
+    As in NFNets (Brock et al., ICML 2021), the classifiers are left alone unless told otherwise; stitching layers are
+    clipped.
     """
-    spared = {id(p) for anchor in net.anchors for layer in classifiers(anchor.model) for p in layer.parameters()}
+    layers = [layer for anchor in net.anchors for layer in classifiers(anchor.model)] if spare_classifiers else []
+    spared = {id(parameter) for layer in layers for parameter in layer.parameters()}
     adaptive_clip_grad([p for p in net.parameters() if id(p) not in spared], factor)
 
 

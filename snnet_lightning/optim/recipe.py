@@ -1,19 +1,19 @@
-"""Optimiser with warm-up and cosine decay per step, both timm's."""
+"""Optimiser with warm-up and cosine decay, both timm's."""
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from timm.optim import create_optimizer_v2
-from timm.scheduler import CosineLRScheduler
 from torch.optim import Optimizer
 
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.optim.groups import parameter_groups
 from snnet_lightning.optim.phases import SchedulePerPhase
+from snnet_lightning.optim.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +28,25 @@ class OptimizerRecipe:
         opt: timm's name of the optimiser.
         lr: peak learning rate, at a scale of 1.
         weight_decay: decay of what is decayed at all.
+        decay_positions: decay what the anchors' own ``no_weight_decay()`` spares: class tokens, embeddings and biases
+            of positions.
+        decay_stitch_biases: decay the biases of the stitching layers.
+        unused: what becomes of parameters that a step does not use: they ``stand_still``, or ``move``, from their first
+            use on, by momentum and decay, as where gradients are set to zero instead of dropped (torch before 2.0).
         anchor_lr_scale, stitch_lr_scale: factor on the learning rate (warm-up and minimum included) of each group.
         warmup_epochs: epochs of linear warm-up, counted in the phase's length; may be a fraction.
         warmup_lr: learning rate at the first step.
         min_lr: learning rate at the end of the cosine.
+        warmup_prefix: the cosine begins after the warm-up and spans what is left; false: it spans the whole run, and is
+            joined after the warm-up.
+        sched_on_updates: the rates change with every optimiser step; false: with every epoch.
+        sched_lag: by how many steps, or epochs, the schedule runs late: 1 where published code calls it with the number
+            of the one just done, counted from 0.
         lr_base_batch: images per optimiser step that the rates are meant for; those in ``scaled_rates`` are multiplied
             by the run's own number over this one. None takes all rates as they are.
         scaled_rates: some of lr, warmup_lr and min_lr.
         agc_clip_factor: gradients are clipped adaptively at this factor; see ``clip_adaptively``. None: they are not.
+        agc_spares_classifiers: adaptive clipping leaves the classifiers alone.
         opt_kwargs: further keyword arguments of the optimiser (``betas``, ``momentum``, ...).
 
     """
@@ -43,14 +54,21 @@ class OptimizerRecipe:
     opt: str
     lr: NonNegativeFloat
     weight_decay: NonNegativeFloat = 0.05
+    decay_positions: bool = False
+    decay_stitch_biases: bool = False
+    unused: Literal["stand_still", "move"] = "stand_still"
     anchor_lr_scale: NonNegativeFloat = 1.0
     stitch_lr_scale: NonNegativeFloat = 1.0
     warmup_epochs: NonNegativeFloat = 5
     warmup_lr: NonNegativeFloat = 1e-7
     min_lr: NonNegativeFloat = 1e-6
+    warmup_prefix: bool = False
+    sched_on_updates: bool = True
+    sched_lag: NonNegativeInt = 0
     lr_base_batch: PositiveInt | None = None
     scaled_rates: tuple[Rate, ...] = ("lr",)
     agc_clip_factor: PositiveFloat | None = None
+    agc_spares_classifiers: bool = True
     opt_kwargs: dict[str, Any] = field(default_factory=dict)
 
     def rates(self, global_batch: int | None) -> dict[str, float]:
@@ -60,7 +78,7 @@ class OptimizerRecipe:
 
     def build(
         self, net: SNNet, total_steps: int, steps_per_epoch: int, global_batch: int | None, tuning_steps: int = 0
-    ) -> tuple[Optimizer, CosineLRScheduler | SchedulePerPhase]:
+    ) -> tuple[Optimizer, Schedule | SchedulePerPhase]:
         """The optimiser, and its schedule.
 
         Args:
@@ -78,7 +96,14 @@ class OptimizerRecipe:
         else:
             arguments = rates["lr"], self.lr, global_batch, self.lr_base_batch, global_batch
             log.info("learning rate %g = %g x %d/%d (global batch %d)", *arguments)
-        groups = parameter_groups(net, self.weight_decay, self.anchor_lr_scale, self.stitch_lr_scale)
+        groups = parameter_groups(
+            net,
+            self.weight_decay,
+            self.anchor_lr_scale,
+            self.stitch_lr_scale,
+            self.decay_positions,
+            self.decay_stitch_biases,
+        )
         try:
             optimizer = create_optimizer_v2(
                 groups, opt=self.opt, lr=rates["lr"], weight_decay=self.weight_decay, **self.opt_kwargs
@@ -93,13 +118,18 @@ class OptimizerRecipe:
         return optimizer, SchedulePerPhase(schedules, phases)
 
     def _schedule(
-        self, optimizer: Optimizer, steps: int, steps_per_epoch: int, rates: Mapping[str, float]
-    ) -> CosineLRScheduler:
-        return CosineLRScheduler(
+        self, optimizer: Optimizer, total_steps: int, steps_per_epoch: int, rates: Mapping[str, float]
+    ) -> Schedule:
+        steps_per_count = 1 if self.sched_on_updates else steps_per_epoch
+        total = -(-total_steps // steps_per_count)
+        warmup = min(round(self.warmup_epochs * steps_per_epoch / steps_per_count), total)
+        return Schedule(
             optimizer,
-            t_initial=max(1, steps),
+            steps_per_count,
+            self.sched_lag,
+            t_initial=max(1, total - warmup if self.warmup_prefix else total),
             lr_min=rates["min_lr"],
-            warmup_t=min(round(self.warmup_epochs * steps_per_epoch), steps),
+            warmup_t=warmup,
             warmup_lr_init=rates["warmup_lr"],
-            t_in_epochs=False,
+            warmup_prefix=self.warmup_prefix,
         )

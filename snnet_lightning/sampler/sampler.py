@@ -32,7 +32,7 @@ class Sampler(ABC):
 
         Args:
             drawn: the stitches of the step's last batch.
-            parameters: of the whole SN-Net; those that the step does not use have no gradient.
+            parameters: those that ``drawn`` run; frozen ones have no gradient.
         """
 
     def state_dict(self) -> dict[str, Any]:

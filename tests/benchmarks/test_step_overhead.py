@@ -21,7 +21,7 @@ from snnet_lightning.sampler import UniformSampler
 from snnet_lightning.stitch import PairedSpace
 
 ROUNDS, WARM, STEPS = 7, 5, 60
-RECIPE = OptimizerRecipe("adamw", lr=1e-4)
+RECIPES = {unused: OptimizerRecipe("adamw", lr=1e-4, unused=unused) for unused in ("stand_still", "move")}
 DEIT = ["deit_tiny_patch16_224", "deit_small_patch16_224"]
 FAMILIES = {
     "digits, batch 64": (["digits_tiny", "digits_small", "digits_base"], (1, 8, 8), 64),
@@ -43,25 +43,25 @@ def net_and_data(family):
     return net, DigitsDataModule(input_size, batch_size, num_workers=0, seed=1)
 
 
-def ours(family, make_trainer):
+def ours(family, recipe, make_trainer):
     net, data = net_and_data(family)
     clock = Clock()
     callbacks = [ReseedEveryStep(1), StopOnNonFiniteLoss(), LogDrawnStitches(), clock]
     trainer = make_trainer(max_steps=STEPS, max_epochs=STEPS, limit_val_batches=0, callbacks=callbacks)
-    trainer.fit(SNNetModule(net, UniformSampler(1), RECIPE), datamodule=data)
+    trainer.fit(SNNetModule(net, UniformSampler(1), recipe), datamodule=data)
     return clock.end - clock.start
 
 
-def bare(family):
+def bare(family, recipe):
     net, data = net_and_data(family)
     data.setup()
     loader, sampler, loss = data.train_dataloader(), UniformSampler(1), nn.CrossEntropyLoss(label_smoothing=0.1)
-    optimizer, schedule = RECIPE.build(net, STEPS, len(loader), data.batch_size)
+    optimizer, schedule = recipe.build(net, STEPS, len(loader), data.batch_size)
     net.train()
     step, flops = 0, dict.fromkeys(net.space, 1)
     while step < STEPS:
         for images, classes in loader:
-            optimizer.zero_grad()
+            optimizer.zero_grad(set_to_none=recipe.unused == "stand_still")
             loss(net(images, *sampler.draw(flops, step)), classes).backward()
             optimizer.step()
             step += 1
@@ -74,12 +74,15 @@ def bare(family):
 
 
 @pytest.mark.benchmark
+@pytest.mark.parametrize("unused", RECIPES)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_overhead_of_a_step(family, make_trainer):
-    ratios = []
+def test_overhead_of_a_step(family, unused, make_trainer):
+    ratios, recipe = [], RECIPES[unused]
     for turn in range(ROUNDS):
         order = (bare, ours) if turn % 2 else (ours, bare)
-        seconds = {run: run(family, make_trainer) if run is ours else run(family) for run in order}
+        rest = {ours: (make_trainer,), bare: ()}
+        seconds = {run: run(family, recipe, *rest[run]) for run in order}
         ratios.append(seconds[ours] / seconds[bare])
     each = 1000 * seconds[bare] / (STEPS - WARM)
-    print(f"\n{family}: ours / bare {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}), bare {each:.1f} ms")
+    span = f"{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+    print(f"\n{family}, {unused}: ours / bare {span}, bare {each:.1f} ms")

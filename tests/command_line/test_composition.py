@@ -34,13 +34,32 @@ RECIPES = {
     "digits": ("adamw", 2e-3, None, 0.05, 1.0, 2, 1e-6, 1e-6, None, 60, None),
     "deit_ti_s_b": ("adamw", 5e-5, 512, 0.05, 1.0, 5, 1e-7, 1e-6, None, 50, None),
     "swin_ti_s_b": ("adamw", 5e-4, 512, 0.05, 0.1, 5, 5e-7, 5e-6, None, 50, 5.0),
-    "resnet18_50": ("sgd", 0.05, 1024, 2e-5, 1.0, 5, 1e-5, 0.0, None, 30, None),
-    "resnet18_swin_ti": ("sgd", 0.05, 1024, 2e-5, 1.0, 5, 1e-5, 0.0, None, 30, None),
+    "resnet18_50": ("sgd", 0.05, 1024, 2e-5, 0.1, 5, 1e-5, 0.0, None, 30, None),
+    "resnet18_swin_ti": ("sgd", 0.05, 1024, 2e-5, 0.1, 5, 1e-5, 0.0, None, 30, None),
     "levit_192_256": ("adamw", 5e-5, 512, 0.025, 1.0, 5, 1e-7, 1e-6, 0.01, 100, None),
     "deit3_s_b": ("lamb", 3e-5, None, 0.02, 1.0, 5, 1e-7, 1e-5, None, 50, None),
     "deit3_s_l": ("lamb", 3e-5, None, 0.02, 1.0, 5, 1e-7, 1e-5, None, 50, None),
     "deit3_b_l": ("lamb", 3e-5, None, 0.02, 1.0, 5, 1e-7, 1e-5, None, 50, None),
 }
+# Of the published loops: whether the schedule counts steps, how late it is told, whether the cosine follows on the
+# warm-up; what becomes of unused parts; whether positions and the stitching layers' biases decay; whether AGC spares
+# classifiers.
+TODAYS = (True, 0, False, "stand_still", False, False, True)
+LOOPS = {
+    "digits": TODAYS,
+    "deit_ti_s_b": (False, 1, False, "move", True, False, True),
+    "swin_ti_s_b": (True, 1, True, "move", True, True, True),
+    "resnet18_50": (False, 0, False, "move", True, False, True),
+    "resnet18_swin_ti": (False, 0, False, "move", True, False, True),
+    "levit_192_256": (False, 1, False, "move", True, False, False),
+    "deit3_s_b": (False, 1, False, "stand_still", True, False, True),
+    "deit3_s_l": (False, 1, False, "stand_still", True, False, True),
+    "deit3_b_l": (False, 1, False, "stand_still", True, False, True),
+}
+LOOP_NAMES = (
+    "sched_on_updates", "sched_lag", "warmup_prefix", "unused", "decay_positions", "decay_stitch_biases",
+    "agc_spares_classifiers",
+)  # fmt: skip
 NAMES = (
     "opt", "lr", "lr_base_batch", "weight_decay", "anchor_lr_scale", "warmup_epochs", "warmup_lr", "min_lr",
     "agc_clip_factor",
@@ -53,9 +72,40 @@ def test_the_recipe_of_an_experiment_is_the_published_one(experiment):
     optim, trainer = cfg["optim"], cfg["trainer"]
     found = [*map(optim.get, NAMES), trainer["max_epochs"], trainer["gradient_clip_val"]]
     assert found == list(RECIPES[experiment])
+    assert tuple(map(optim.get, LOOP_NAMES)) == LOOPS[experiment]
     assert optim["scaled_rates"] == (["lr", "warmup_lr", "min_lr"] if experiment == "swin_ti_s_b" else ["lr"])
     assert optim["stitch_lr_scale"] == 1.0
-    assert optim["opt_kwargs"] == ({"momentum": 0.9} if optim["opt"] == "sgd" else {})
+    assert optim["opt_kwargs"] == {"sgd": {"momentum": 0.9}, "lamb": {"eps": 1e-8}}.get(optim["opt"], {})
+
+
+@pytest.mark.parametrize("optim", ["adamw", "sgd", "lamb"])
+def test_outside_of_experiments_the_loop_is_todays(optim):
+    assert tuple(map(composed_of("experiment=none", f"optim={optim}")["optim"].get, LOOP_NAMES)) == TODAYS
+
+
+def test_what_else_of_a_recipe_is_published():
+    """Crops, weights, losses and networks that an experiment asks for beside its optimiser."""
+    cfgs = {name: composed_of(f"experiment={name}") for name in LOOPS if name != "digits"}
+    crops = {name: cfg["data"]["crop_pct"] for name, cfg in cfgs.items()}
+    assert {name for name, crop in crops.items() if crop is None} == {
+        "deit3_s_b",
+        "deit3_s_l",
+        "deit3_b_l",
+    }  # their own: 1
+    assert set(crops.values()) == {0.875, None}
+    split = {name for name, cfg in cfgs.items() if cfg["net"]["split_batchnorm"]}
+    assert split == {"resnet18_50", "resnet18_swin_ti"}
+    for name, cfg in cfgs.items():
+        erasing, augmentation = cfg["data"]["erasing"] or {}, cfg["data"]["augmentation"]
+        assert erasing.get("num_splits", 0) == (2 if name in split else 0)
+        assert augmentation.get("interpolation") == ("random" if name in split else None)
+        assert augmentation.get("train_crop_mode") == ("src" if name.startswith("deit3") else None)
+        assert cfg["net"]["drop_path"] == ("constant" if name.startswith("deit3") else "linear")
+        assert (cfg["distillation"] or {}).get("two_heads", False) == (name == "levit_192_256")
+        assert cfg["trainer"]["precision"] == "32-true"
+    assert cfgs["deit_ti_s_b"]["stitch"]["final_norm"] is False
+    assert cfgs["resnet18_50"]["anchors"]["names"] == ["resnet18.tv_in1k", "resnet50.a1_in1k"]
+    assert all(name.endswith(".ms_in22k_ft_in1k") for name in cfgs["swin_ti_s_b"]["anchors"]["names"])
 
 
 def test_the_default_run_is_the_experiment_of_the_digits():

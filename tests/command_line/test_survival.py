@@ -69,22 +69,28 @@ def assert_same(directory, reference):
     assert (directory / "stitches.jsonl").read_bytes() == (reference / "stitches.jsonl").read_bytes()
 
 
+@pytest.fixture(scope="module", params=["stand_still", "move"])
+def words(request):
+    """Of a run in either mode: in one of them, which parameters were used is part of a training's state."""
+    return [*TRAIN, f"optim.unused={request.param}"]
+
+
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory):
+def reference(words, tmp_path_factory):
     directory = tmp_path_factory.mktemp("reference")
-    status, _, err = finish(TRAIN, directory)
+    status, _, err = finish(words, directory)
     assert status == 0, err
     return directory
 
 
-def test_a_run_killed_in_training_and_in_evaluation_ends_as_if_it_had_not_been(reference, tmp_path):
+def test_a_run_killed_in_training_and_in_evaluation_ends_as_if_it_had_not_been(words, reference, tmp_path):
     for wait in ("checkpoints/last.ckpt", "checkpoints/best.ckpt", "evaluation.0.part"):
-        run = process(TRAIN, tmp_path)
+        run = process(words, tmp_path)
         wait_for(tmp_path / wait, run)
         kill(run)
     kept = torch.load(tmp_path / "evaluation.0.part", weights_only=True)["batches"]
     assert 0 < kept < 9
-    status, _, err = finish(TRAIN, tmp_path)
+    status, _, err = finish(words, tmp_path)
     assert status == 0, err
     assert_same(tmp_path, reference)
     assert not list(tmp_path.rglob("*.part"))
@@ -92,21 +98,21 @@ def test_a_run_killed_in_training_and_in_evaluation_ends_as_if_it_had_not_been(r
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
-def test_kills_at_random_moments(reference, tmp_path, seed):
+def test_kills_at_random_moments(words, reference, tmp_path, seed):
     moments = random.Random(seed)
     for _ in range(4):
-        run = process(TRAIN, tmp_path)
+        run = process(words, tmp_path)
         try:
             run.communicate(timeout=moments.uniform(6, 16))
         except subprocess.TimeoutExpired:
             kill(run)
-    status, _, err = finish(TRAIN, tmp_path)
+    status, _, err = finish(words, tmp_path)
     assert status == 0, err
     assert_same(tmp_path, reference)
 
 
-def test_sigterm_saves_the_step_and_the_run_goes_on_from_it(reference, tmp_path):
-    words = [*TRAIN, "callbacks.last_checkpoint.every_n_train_steps=null"]
+def test_sigterm_saves_the_step_and_the_run_goes_on_from_it(words, reference, tmp_path):
+    words = [*words, "callbacks.last_checkpoint.every_n_train_steps=null"]
     run = process(words, tmp_path)
     wait_for(tmp_path / "checkpoints" / "last.ckpt", run)  # after the first epoch
     run.send_signal(signal.SIGTERM)

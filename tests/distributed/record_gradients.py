@@ -48,11 +48,13 @@ SAMPLERS = {
     "shared": UniformSampler(SEED, per_rank=False),
     "sandwich": SandwichSampler(SEED, random_stitches=2),
     "importance": ImportanceSampler(SEED),
+    "move": UniformSampler(SEED),
 }
 
 
 def train(name: str, directory: Path) -> None:
-    recipe = OptimizerRecipe("adamw", lr=1e-2, weight_decay=0.1, warmup_epochs=0)
+    unused = "move" if name == "move" else "stand_still"
+    recipe = OptimizerRecipe("adamw", lr=1e-2, weight_decay=0.1, warmup_epochs=0, unused=unused)
     module = SNNetModule(make_net(), SAMPLERS[name], recipe)
     record = Record()
     trainer = L.Trainer(

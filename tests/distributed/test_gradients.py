@@ -17,7 +17,7 @@ NAMES = ("per_rank", "shared", "sandwich", "importance")
 def runs(start_script, tmp_path_factory):
     directory = tmp_path_factory.mktemp("gradients")
     script = start_script("record_gradients.py", directory)
-    for name in NAMES:
+    for name in (*NAMES, "move"):
         ranks = [SimpleNamespace(**torch.load(directory / f"{name}.{rank}.pt")) for rank in RANKS]
         setattr(script, name, ranks)
     return script
@@ -88,7 +88,28 @@ def test_what_no_process_drew_stays_as_it_is(runs, name):
             assert 0 < len(moved) < len(gradients)
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_what_moves_is_all_that_any_process_drew_so_far_by_the_same_gradients(runs):
+    """As without moving, but absent gradients are zero from the first use on."""
+    used = set()
+    for step in range(runs.STEPS):
+        net = runs.make_net()
+        stitches = [[net.space[i] for i in ids] for ids in drawn_by(runs, "move")[step]]
+        for recorded in runs.move:
+            net.load_state_dict(recorded.before[step])
+            each = [gradients_by_hand(net, stitches[rank], indices_of(runs, rank, step)) for rank in RANKS]
+            now = {name: mean_of(each[0][name], each[1][name]) for name in each[0]}
+            used |= {name for name, gradient in now.items() if gradient is not None}
+            found = recorded.gradients[step]
+            assert {name for name, gradient in found.items() if gradient is not None} == used
+            for name in used:
+                expected = torch.zeros_like(found[name]) if now[name] is None else now[name]
+                torch.testing.assert_close(found[name], expected, rtol=1e-4, atol=1e-6, msg=name)
+            moved = {n for n in found if not torch.equal(recorded.before[step][n], recorded.after[step][n])}
+            assert moved == used
+    assert len(used) < len(found)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "move"])
 def test_both_processes_hold_the_same_weights(runs, name):
     first, second = getattr(runs, name)
     for step in range(runs.STEPS):

@@ -49,6 +49,15 @@ def test_every_unit_of_what_a_step_ran_but_the_classifiers(digits_net):
     assert all(p.grad is None for p in digits_net.anchors[1].parameters())  # which this step did not run
 
 
+def test_classifiers_too_where_wanted(digits_net):
+    for parameter in digits_net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    clip_adaptively(digits_net, FACTOR, spare_classifiers=False)
+    for name, parameter in digits_net.named_parameters():
+        expected = by_hand(parameter.detach(), torch.ones_like(parameter))
+        torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-9, msg=name)
+
+
 def test_frozen_parameters_may_be_without_a_gradient():
     torch.manual_seed(0)
     net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace(), low_rank=2)

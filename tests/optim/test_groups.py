@@ -2,7 +2,10 @@
 
 import pytest
 
+from snnet_lightning.anchors import create_anchors
+from snnet_lightning.network import SNNet
 from snnet_lightning.optim.groups import parameter_groups
+from snnet_lightning.stitch import StagedSpace
 
 
 @pytest.fixture
@@ -34,6 +37,38 @@ def test_without_decay_no_group_has_any(digits_net):
     assert all(g["weight_decay"] == 0 for g in groups)
     placed = [id(p) for g in groups for p in g["params"]]
     assert sorted(placed) == sorted(map(id, digits_net.parameters()))
+
+
+def test_positions_and_stitching_biases_decay_where_wanted(digits_net):
+    for positions in (False, True):
+        for biases in (False, True):
+            groups = parameter_groups(digits_net, 0.05, 0.1, 1.0, positions, biases)
+            decayed = {id(p) for g in groups if g["weight_decay"] for p in g["params"]}
+            for name, parameter in digits_net.named_parameters():
+                if name.endswith(("pos_embed", "cls_token")):
+                    expected = positions
+                elif name.startswith("stitching_layers") and name.endswith("bias"):
+                    expected = biases
+                else:
+                    expected = parameter.ndim > 1
+                assert (id(parameter) in decayed) == expected, name
+
+
+@pytest.mark.parametrize(
+    ("names", "size", "named"),
+    [
+        (["swin_tiny_patch4_window7_224"] * 2, 224, "relative_position_bias_table"),
+        (["levit_192", "levit_256"], 224, "attention_biases"),
+    ],
+)
+def test_position_biases_of_families_decay_where_wanted(names, size, named):
+    net = SNNet(create_anchors(names, (3, size, size), 10, "checkpoint"), StagedSpace())
+    ids = {id(parameter) for name, parameter in net.named_parameters() if name.endswith(named)}
+    assert len(ids) >= 24
+    for positions in (False, True):
+        groups = parameter_groups(net, 0.05, 1.0, 1.0, decay_positions=positions)
+        decayed = {id(p) for g in groups if g["weight_decay"] for p in g["params"]}
+        assert ids & decayed == (ids if positions else set())
 
 
 def test_frozen_parameters_are_left_out(digits_net):

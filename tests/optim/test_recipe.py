@@ -45,6 +45,27 @@ def test_linear_warm_up_then_cosine_for_every_group(digits_net, recipe):
     assert formula(STEPS) == pytest.approx(MIN_LR)
 
 
+@pytest.mark.parametrize("prefix", [False, True])
+@pytest.mark.parametrize("lag", [0, 1])
+@pytest.mark.parametrize("on_updates", [False, True])
+def test_schedules_of_steps_or_epochs_on_time_or_late_with_the_warm_up_in_the_cosine_or_before(
+    digits_net, prefix, lag, on_updates
+):
+    """Of every step of a run of 10 epochs, 2 of them warm-up, by the rule in words."""
+    rates = {"warmup_epochs": 2, "warmup_lr": WARMUP_LR, "min_lr": MIN_LR}
+    recipe = OptimizerRecipe("sgd", LR, warmup_prefix=prefix, sched_lag=lag, sched_on_updates=on_updates, **rates)
+    optimizer, schedule = recipe.build(digits_net, STEPS, PER_EPOCH, BATCH)
+    total, warm = (STEPS, 20) if on_updates else (10, 2)
+    for step in range(STEPS):
+        if step:
+            schedule.step_update(step)
+        t = max(0, (step if on_updates else step // PER_EPOCH) - lag)
+        share = (t - warm) / (total - warm) if prefix else t / total
+        cosine = MIN_LR + (LR - MIN_LR) * (1 + cos(pi * share)) / 2
+        expected = WARMUP_LR + (LR - WARMUP_LR) * t / warm if t < warm else cosine
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(expected, rel=1e-12), step
+
+
 def test_the_optimizer_is_timms_with_our_arguments(digits_net, recipe):
     optimizer, _ = recipe.build(digits_net, STEPS, PER_EPOCH, BATCH)
     assert isinstance(optimizer, torch.optim.AdamW)
