@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.calibrate import Estimates, calibrate
 from snnet_lightning.network.prefix_tree import forward_all
+from snnet_lightning.network.split_batchnorm import split_in_place
 
 
 def batches_for(net, images=40, size=16):
@@ -159,3 +160,17 @@ def test_too_few_images_are_refused(batch_norm_net, images):
     with pytest.raises(InputError, match=r"^calibration\.images=[12]: \d images are too few"):
         calibrate(net, batches_for(net), images)
     assert not net.route_statistics.calibrated
+
+
+def test_split_batch_norms_see_the_whole_batch(batch_norm_net):
+    whole, split = batch_norm_net(), batch_norm_net()
+    split_in_place(split.anchors)
+    split.eval()
+    split.load_state_dict(whole.state_dict(), strict=False)
+    batches = [(torch.randn(5, 1, 16, 16), torch.arange(5)) for _ in range(3)]  # an odd number cannot be split
+    for net in (whole, split):
+        calibrate(net, batches, 15)
+    assert whole.route_statistics.calibrated == split.route_statistics.calibrated
+    for stitch in whole.space:
+        assert torch.equal(whole(batches[0][0], stitch), split(batches[0][0], split.space[stitch.id]))
+    assert not any("forward" in vars(module) for module in split.modules())
