@@ -76,8 +76,8 @@ class SoftDistillation(Distillation):
         teacher: str,
         weights: str = PRETRAINED,
         alpha: Share = 0.5,
-        two_heads: bool = False,
         temperature: PositiveFloat = 1.0,
+        two_heads: bool = False,
     ):
         super().__init__(teacher, weights, alpha, two_heads)
         self.temperature = temperature

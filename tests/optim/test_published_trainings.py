@@ -202,7 +202,11 @@ WHOLE = [(run, mode, 21) for run in "ab" for mode in ("zeros", "zeros_nosplit", 
     ("run", "mode", "steps"), [*SHORT, *(pytest.param(*case, marks=pytest.mark.slow) for case in WHOLE)]
 )
 def test_every_step_of_resnets_is_the_published_rule(run, mode, steps):
-    """Rounding grows tenfold a step here, and differs between processors: so the rule runs beside, on this one."""
+    """Held against the golden losses while rates are small, and against the rule itself, run beside, in all steps.
+
+    Rounding grows here: where rates are those of an epoch after the first, ten steps with one thread and with two end
+    0.2 apart, and as far from the golden losses, also in float64. Only the processor that made them gives them again.
+    """
     golden = Golden("r18_r50", run, mode, steps)
     net, record = trained(golden, "r18_r50", *words_of(mode))
     assert_rates(golden, record)
@@ -210,7 +214,8 @@ def test_every_step_of_resnets_is_the_published_rule(run, mode, steps):
     assert record.losses == pytest.approx(bare_loop(golden, other), abs=1e-5)
     for (name, value), expected in zip(net.state_dict().items(), other.state_dict().values(), strict=True):
         torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-6, msg=name)
-    assert record.losses[0] == pytest.approx(golden.found["loss"][0], abs=1e-4)
+    early = golden.steps_per_epoch - 1  # the steps of an epoch at the warm-up's first rate
+    np.testing.assert_allclose(record.losses[:early], golden.found["loss"][:early], atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("family", SMALL)
