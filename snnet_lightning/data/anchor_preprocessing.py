@@ -27,7 +27,7 @@ def preprocessing(
         InputError: anchors disagree on something that was not said, or it was said for another number of channels.
     """
     if known is not None:
-        wanted = {name: known.model_dump() for name in anchors}
+        wanted = {name: dict(known) for name in anchors}
     else:
         wanted = {name: resolve_data_config(pretrained_cfg=_pretrained_cfg(name)) for name in anchors}
     found = {}
