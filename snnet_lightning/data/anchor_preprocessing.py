@@ -37,7 +37,7 @@ def preprocessing(
     """
     channels = input_size[0]
     if known is not None:
-        wanted = {name: known.model_dump() for name in anchors}
+        wanted = {name: dict(known) for name in anchors}
     else:
         wanted = {name: resolve_data_config(pretrained_cfg=_pretrained_cfg(name)) for name in anchors}
     others = known is None and all(config["input_size"][1:] != tuple(input_size[1:]) for config in wanted.values())
