@@ -101,7 +101,7 @@ def test_what_else_of_a_recipe_is_published():
         assert augmentation.get("interpolation") == ("random" if name in split else None)
         assert augmentation.get("train_crop_mode") == ("src" if name.startswith("deit3") else None)
         assert cfg["net"]["drop_path"] == ("constant" if name.startswith("deit3") else "linear")
-        assert (cfg["distillation"] or {}).get("two_heads", False) == (name == "levit_192_256")
+        assert (cfg.get("distillation") or {}).get("two_heads", False) == (name == "levit_192_256")
         assert cfg["trainer"]["precision"] == "32-true"
     assert cfgs["deit_ti_s_b"]["stitch"]["final_norm"] is False
     assert cfgs["resnet18_50"]["anchors"]["names"] == ["resnet18.tv_in1k", "resnet50.a1_in1k"]

@@ -52,17 +52,20 @@ def test_a_run(run_here, tmp_path, options):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["distillation=x"], "distillation=x: there is no such choice; there are hard, in_place, soft"),
+        (["distillation=x"], "distillation=x: there is no such choice; there are hard, hard_two_heads, in_place, soft"),
         (["distillation=hard", "distillation.teacher=regnety_16"], "distillation.teacher: .*did you mean regnety_160"),
         (["distillation=hard"], "regnety_160.deit_in1k: its pretrained weights are for 1000 classes.* anchors have 10"),
         (
             ["distillation=hard", "distillation.teacher=digits_base", "distillation.weights=no/such.pth"],
             "distillation.weights: no file 'no/such.pth'",
         ),
-        (["distillation.alpha=0.1"], "no key 'distillation.alpha'; .*distillation=hard or in_place or soft"),
+        (
+            ["distillation.alpha=0.1"],
+            "no key 'distillation.alpha'; .*distillation=hard or hard_two_heads or in_place or soft",
+        ),
         (
             ["distillation=hard", "distillation.temperature=2"],
-            "no key 'distillation.temperature'; .*hard or in_place or soft",
+            "no key 'distillation.temperature'; .*hard or hard_two_heads or in_place or soft",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
