@@ -53,8 +53,9 @@ def refine(net: SNNet, batches: Iterator[Tensor], steps: int, lr: float) -> tupl
         first = next(batches)
         before, told = _mean_loss(net, first), time.monotonic()
         for step in range(steps):
-            optimizer.zero_grad()
-            loss = _backward(net, next(batches), _in_turn(net, step))
+            loss, gradients = _gradients(net, next(batches), _in_turn(net, step), trained)
+            for parameter, gradient in zip(trained, gradients, strict=True):
+                parameter.grad = gradient
             optimizer.step()
             schedule.step()
             if time.monotonic() - told > SILENCE:
@@ -83,17 +84,25 @@ def _in_turn(net: SNNet, step: int) -> list[Stitch]:
     return list(dict.fromkeys(stitches[step % len(stitches)] for stitches in of_layer.values()))
 
 
-def _backward(net: SNNet, images: Tensor, stitches: Sequence[Stitch]) -> float:
-    """Add the gradients of the losses; returns their mean."""
+def _gradients(
+    net: SNNet, images: Tensor, stitches: Sequence[Stitch], trained: Sequence[nn.Parameter]
+) -> tuple[float, list[Tensor]]:
+    """Mean loss of the stitches, and the sum of their gradients.
+
+    Not by ``backward``, at which DistributedDataParallel would begin to average what it finds.
+    """
     targets = _targets(net, images)
     shared = Counter(_trained_prefix(stitch) for stitch in stitches)
-    losses = []
+    losses, total = [], [torch.zeros_like(parameter) for parameter in trained]
     for stitch, logits in forward_all(net, images, stitches):
         loss = _divergence(logits, targets[stitch.anchors[-1]])
-        loss.backward(retain_graph=shared[_trained_prefix(stitch)] > 1)
+        retain = shared[_trained_prefix(stitch)] > 1
+        for place, gradient in enumerate(torch.autograd.grad(loss, trained, retain_graph=retain, allow_unused=True)):
+            if gradient is not None:
+                total[place] += gradient
         losses.append(loss.detach())
         del logits, loss  # what was retained goes before the next stitch runs
-    return torch.stack(losses).mean().item()
+    return torch.stack(losses).mean().item(), total
 
 
 def _trained_prefix(stitch: Stitch) -> tuple[object, ...]:

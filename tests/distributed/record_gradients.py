@@ -7,6 +7,7 @@ import lightning as L
 import torch
 
 from snnet_lightning.anchors import create_anchors
+from snnet_lightning.callbacks import InitialiseStitchingLayers
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
@@ -65,7 +66,7 @@ def train(name: str, directory: Path) -> None:
         max_epochs=1,
         limit_train_batches=STEPS,
         limit_val_batches=0,
-        callbacks=[record],
+        callbacks=[InitialiseStitchingLayers("refined", steps=2), record],  # whose gradients are no step's
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
