@@ -17,6 +17,7 @@ from snnet_lightning.errors import InputError
 
 PREFIX = "net."  # where SNNetModule keeps the network
 STATE = "state_dict"
+MOVING = "moving"  # the parameters that go on moving in steps that do not use them, by name
 INITIALISED = "stitching_layers_initialised"  # False in the first phase of a training that tunes the anchors first
 
 

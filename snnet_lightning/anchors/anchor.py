@@ -1,6 +1,6 @@
 """The one contract between a timm model and everything else: stem -> stages of blocks -> head."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from math import prod
@@ -180,13 +180,9 @@ class Anchor(nn.Module):
             return found
         ran: list[_BatchNorm] = []
         handles = [layer.register_forward_pre_hook(lambda layer, _: ran.append(layer)) for layer in layers]
-        parameter = next(self.parameters())
-        with torch.no_grad(), evaluating(self):
-            x = torch.zeros(1, *self.input_size, device=parameter.device, dtype=parameter.dtype)
-            for part in anchor_route(0, self.depths):
-                x = self.run(part, x)
-                found[part] = tuple(dict.fromkeys(ran))
-                ran.clear()
+        for part, _ in self._run_parts(anchor_route(0, self.depths)):
+            found[part] = tuple(dict.fromkeys(ran))
+            ran.clear()
         for handle in handles:
             handle.remove()
         return found
@@ -209,14 +205,19 @@ class Anchor(nn.Module):
     @cached_property
     def activations(self) -> dict[Part, Activation]:
         """Layout and shape after every part but the head, seen in one forward pass (parts as of anchor 0)."""
-        seen: dict[Part, Activation] = {}
+        return {
+            part: Activation(self.layout, tuple(x.shape[1:]), self.prefix)
+            for part, x in self._run_parts(anchor_route(0, self.depths)[:-1])
+        }
+
+    def _run_parts(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Tensor]]:
+        """Every part with what it gives, one after the other, on an empty image in eval mode."""
         parameter = next(self.parameters())
         with torch.no_grad(), evaluating(self):
             x = torch.zeros(1, *self.input_size, device=parameter.device, dtype=parameter.dtype)
-            for part in anchor_route(0, self.depths)[:-1]:
+            for part in parts:
                 x = self.run(part, x)
-                seen[part] = Activation(self.layout, tuple(x.shape[1:]), self.prefix)
-        return seen
+                yield part, x
 
 
 def _parameters(owner: Owner) -> Iterator[nn.Parameter]:

@@ -39,7 +39,7 @@ class AverageWeights(WeightAveraging):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         super().on_train_epoch_end(trainer, pl_module)
-        if pl_module.current_epoch + 1 == pl_module.tuning_epochs:
+        if pl_module.tuning_ends:
             self._start_anew(pl_module)
 
     def on_train_batch_start(

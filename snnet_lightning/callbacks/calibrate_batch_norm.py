@@ -1,7 +1,7 @@
 """Give stitches BatchNorm statistics of their own before they are evaluated."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.seed import isolate_rng
 from pydantic import NonNegativeInt
-from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from snnet_lightning.callbacks.last_checkpoint import LastCheckpoint
@@ -21,7 +20,7 @@ from snnet_lightning.checkpoints.atomic_io import AtomicCheckpointIO
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.metrics import NOT_COUNTED
 from snnet_lightning.network.calibrate import Batch, calibrate
-from snnet_lightning.network.snnet import ROUTE_STATISTICS, SNNet
+from snnet_lightning.network.snnet import ROUTE_STATISTICS, SNNet, without_statistics
 from snnet_lightning.stitch.route import Stitch
 
 log = logging.getLogger(__name__)
@@ -110,24 +109,20 @@ class CalibrateBatchNorm(L.Callback):
 
     def _complete_checkpoints(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Put the statistics of all stitches into the files that the training has left."""
-        net, prefix = pl_module.net, f"{PREFIX}{ROUTE_STATISTICS}."
+        net = pl_module.net
         trained = {key: value.clone() for key, value in net.state_dict().items()}
         for path in _checkpoints(trainer):
             content = read_checkpoint(path, str(path)) if trainer.is_global_zero else {}
-            state = trainer.strategy.broadcast(_without(prefix, content.get(STATE, {})))
+            state = trainer.strategy.broadcast(without_statistics(content.get(STATE, {}), PREFIX))
             weights = own_state({STATE: state})
             if not all(torch.equal(value, trained[key].cpu()) for key, value in weights.items()):
                 net.load_state_dict(weights)
                 self._calibrate(trainer, pl_module)
             if trainer.is_global_zero:
-                content[STATE] = state | net.route_statistics.state_dict(prefix=prefix)
+                content[STATE] = state | net.route_statistics.state_dict(prefix=f"{PREFIX}{ROUTE_STATISTICS}.")
                 AtomicCheckpointIO().save_checkpoint(content, str(path))
             net.load_state_dict(trained)
             net.route_statistics.decided = True
-
-
-def _without(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {key: value for key, value in state.items() if not key.startswith(prefix)}
 
 
 def _batches(loader: Iterable[Any], trainer: L.Trainer, pl_module: L.LightningModule) -> Iterator[Batch]:

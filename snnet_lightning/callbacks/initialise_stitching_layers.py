@@ -53,7 +53,7 @@ class InitialiseStitchingLayers(L.Callback):
             self._initialise(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if pl_module.current_epoch + 1 == pl_module.tuning_epochs:
+        if pl_module.tuning_ends:
             self._initialise(trainer, pl_module)
 
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:

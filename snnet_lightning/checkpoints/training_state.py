@@ -11,6 +11,7 @@ from timm.scheduler import CosineLRScheduler
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from snnet_lightning.checkpoint_file import MOVING
 from snnet_lightning.errors import InputError
 
 
@@ -41,7 +42,7 @@ def require_training_state(content: Mapping[str, Any], trainer: L.Trainer) -> No
     if content.get("sampler", {}) != {}:  # else it learns nothing, or is new
         own["sampler"] = trainer.lightning_module.sampler.state_dict()
     _refuse(unlike(content, own), trainer)
-    _refuse(_wrong_names(content.get("moving", []), trainer.lightning_module.net), trainer)
+    _refuse(_wrong_names(content.get(MOVING, []), trainer.lightning_module.net), trainer)
     given = content["lr_schedulers"][0]
     for state in given["phases"] if tuned else [given]:
         for key in state.keys() - schedule.keys():  # timm would set any attribute of the schedule
@@ -58,7 +59,7 @@ def _wrong_names(names: Any, net: nn.Module) -> str:
     """What in a list of parameters that move is no name of a trained one; empty if nothing is."""
     known = {name for name, parameter in net.named_parameters() if parameter.requires_grad}
     wrong = [n for n in names if not isinstance(n, str) or n not in known] if isinstance(names, list) else [names]
-    return f"moving has {wrong[0]!r:.80}, which is no trained parameter" if wrong else ""
+    return f"{MOVING} has {wrong[0]!r:.80}, which is no trained parameter" if wrong else ""
 
 
 def check_optimizer_state(optimizer: Optimizer, trainer: L.Trainer) -> None:

@@ -11,7 +11,7 @@ from snnet_lightning.checkpoint_file import read_checkpoint
 from snnet_lightning.checkpoints.load import load_weights, same_classes
 from snnet_lightning.command.instantiate import instantiate, made
 from snnet_lightning.errors import InputError
-from snnet_lightning.model.snnet_module import require_strategy
+from snnet_lightning.model.strategy import require_strategy
 from snnet_lightning.network.snnet import SNNet
 
 log = logging.getLogger(__name__)

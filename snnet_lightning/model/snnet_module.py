@@ -9,14 +9,13 @@ from typing import Any, NoReturn
 
 import lightning as L
 import torch
-from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from snnet_lightning.checked import Share
-from snnet_lightning.checkpoint_file import INITIALISED, PREFIX
+from snnet_lightning.checkpoint_file import INITIALISED, MOVING, PREFIX, STATE
 from snnet_lightning.checkpoints.training_state import check_optimizer_state, require_training_state
 from snnet_lightning.description import KEY
 from snnet_lightning.distillation import Distillation, InPlaceDistillation, train_two_heads
@@ -25,8 +24,9 @@ from snnet_lightning.evaluation.cost import Cost, stitch_costs
 from snnet_lightning.evaluation.metrics import StitchMetrics
 from snnet_lightning.evaluation.results import stitch_rows
 from snnet_lightning.evaluation.summary import summarise
+from snnet_lightning.model.strategy import require_strategy
 from snnet_lightning.network.prefix_tree import forward_all
-from snnet_lightning.network.snnet import ROUTE_STATISTICS, SNNet
+from snnet_lightning.network.snnet import SNNet, without_statistics
 from snnet_lightning.optim import unused
 from snnet_lightning.optim.adaptive_clipping import clip_adaptively
 from snnet_lightning.optim.recipe import OptimizerRecipe
@@ -36,22 +36,6 @@ from snnet_lightning.stitch.route import Stitch
 log = logging.getLogger(__name__)
 
 Batch = tuple[Tensor, Tensor]  # images (N, C, H, W); classes (N), or shares of classes (N, classes) where mixed
-
-
-def require_strategy(trainer: L.Trainer) -> None:
-    """Refuse strategies that cannot work, before one starts processes that then wait for each other.
-
-    Raises:
-        InputError: a strategy that was not made for networks of which a step uses a part.
-    """
-    strategy = trainer.strategy
-    known = isinstance(strategy, SingleDeviceStrategy | DDPStrategy) and not isinstance(strategy, DeepSpeedStrategy)
-    start = getattr(strategy, "_start_method", "popen")
-    if not known or start != "popen":
-        name = getattr(strategy, "strategy_name", type(strategy).__name__) if not known else f"ddp_{start}"
-        raise InputError(f"trainer.strategy={name}: must be auto, for one process, or ddp_find_unused_parameters_true")
-    if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
-        raise InputError("several processes need strategy=ddp, for a step leaves most of the SN-Net unused")
 
 
 class SNNetModule(L.LightningModule):
@@ -180,6 +164,11 @@ class SNNetModule(L.LightningModule):
         """Whether the present epoch is one of the first, in which the anchors alone are trained."""
         return self.current_epoch < self.tuning_epochs
 
+    @property
+    def tuning_ends(self) -> bool:
+        """Whether the present epoch is the last of these."""
+        return self.current_epoch + 1 == self.tuning_epochs
+
     def on_train_start(self) -> None:
         self.net.route_statistics.clear()  # which are of the weights that were
         unused.set_moving(self.net, self._moving if self.optim.unused == "move" else ())
@@ -234,7 +223,7 @@ class SNNetModule(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["sampler"] = self.sampler.state_dict()
         if self.optim.unused == "move":
-            checkpoint[unused.KEY] = unused.moving(self.net)
+            checkpoint[MOVING] = unused.moving(self.net)
         checkpoint[KEY] = self.net.description.as_data()
         checkpoint[INITIALISED] = self.net.initialised
 
@@ -247,9 +236,8 @@ class SNNetModule(L.LightningModule):
         if self.trainer.state.fn == TrainerFn.FITTING:
             require_training_state(checkpoint, self.trainer)
             # Of these weights, which change now; neither the network nor an average of it is to keep them.
-            for key in [key for key in checkpoint["state_dict"] if key.startswith(f"{PREFIX}{ROUTE_STATISTICS}.")]:
-                del checkpoint["state_dict"][key]
-            self._moving = checkpoint.get(unused.KEY, [])
+            checkpoint[STATE] = without_statistics(checkpoint[STATE], PREFIX)
+            self._moving = checkpoint.get(MOVING, [])
         self.sampler.load_state_dict(checkpoint.get("sampler", {}))
         self.net.initialised = checkpoint.get(INITIALISED) is not False
 

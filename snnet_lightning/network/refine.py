@@ -51,9 +51,12 @@ def refine(net: SNNet, batches: Iterator[Tensor], steps: int, lr: float) -> tupl
         schedule = LambdaLR(optimizer, lambda step: _share_of_lr(step / steps, (step + 1) / steps))
         start = [parameter.detach().clone() for parameter in trained]
         first = next(batches)
+        stitches_of_layers = _stitches_of_layers(net)
         before, told = _mean_loss(net, first), time.monotonic()
         for step in range(steps):
-            loss, gradients = _gradients(net, next(batches), _in_turn(net, step), trained)
+            # One that two layers have come to runs once.
+            drawn = list(dict.fromkeys(stitches[step % len(stitches)] for stitches in stitches_of_layers))
+            loss, gradients = _gradients(net, next(batches), drawn, trained)
             for parameter, gradient in zip(trained, gradients, strict=True):
                 parameter.grad = gradient
             optimizer.step()
@@ -74,14 +77,14 @@ def _share_of_lr(start: float, end: float) -> float:
     return min(1.0, end / WARMUP) * (1 + math.cos(math.pi * start)) / 2
 
 
-def _in_turn(net: SNNet, step: int) -> list[Stitch]:
-    """One stitch of every stitching layer; one that two layers have come to stands there once."""
+def _stitches_of_layers(net: SNNet) -> list[list[Stitch]]:
+    """The stitches of every stitching layer."""
     of_layer: dict[Layer, list[Stitch]] = {}
     for stitch in net.space:
         for part in stitch.route:
             if isinstance(part, Layer):
                 of_layer.setdefault(part, []).append(stitch)
-    return list(dict.fromkeys(stitches[step % len(stitches)] for stitches in of_layer.values()))
+    return [*of_layer.values()]
 
 
 def _gradients(

@@ -151,9 +151,7 @@ class SNNet(nn.Module):
 
     def state_like(self, state: Mapping[str, Any]) -> dict[str, Tensor]:
         """The state dict as it would be with the same stitches calibrated as in ``state``, whatever else that is."""
-        prefix = f"{ROUTE_STATISTICS}."
-        own = {key: value for key, value in self.state_dict().items() if not key.startswith(prefix)}
-        return own | self.route_statistics.room_for(state, prefix)
+        return without_statistics(self.state_dict()) | self.route_statistics.room_for(state, f"{ROUTE_STATISTICS}.")
 
     def parameters_of(self, *stitches: Stitch) -> Iterator[nn.Parameter]:
         """The parameters that ``stitches`` run, each once."""
@@ -190,6 +188,11 @@ class SNNet(nn.Module):
             return StitchingLayer(*ends.pop(), low_rank)
         except InputError as error:
             raise InputError(f"{names}: {error}") from error
+
+
+def without_statistics(state: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
+    """A state dict of an SNNet, whose names begin with ``prefix``, as if no stitch were calibrated."""
+    return {key: value for key, value in state.items() if not key.startswith(f"{prefix}{ROUTE_STATISTICS}.")}
 
 
 def module_key(layer: Layer) -> str:

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-KEY = "moving"  # under which a checkpoint holds their names
-
 
 def moving(net: nn.Module) -> list[str]:
     """The names of the parameters that have a gradient, be it zero."""
