@@ -42,6 +42,32 @@ def make_trainer(tmp_path) -> Callable[..., L.Trainer]:
 
 
 @pytest.fixture(scope="session")
+def peak_of_saved_activations() -> Callable[[Callable[[], object]], int]:
+    """Bytes that autograd keeps for backward passes at the same time, at most, while a function runs."""
+
+    def peak(run: Callable[[], object]) -> int:
+        live = most = 0
+
+        class Saved:
+            def __init__(self, tensor):
+                nonlocal live, most
+                # Detached, for what holds its own graph would never go.
+                self.tensor, self.bytes = tensor.detach(), tensor.nbytes
+                live += self.bytes
+                most = max(most, live)
+
+            def __del__(self):
+                nonlocal live
+                live -= self.bytes
+
+        with torch.autograd.graph.saved_tensors_hooks(Saved, lambda saved: saved.tensor):
+            run()
+        return most
+
+    return peak
+
+
+@pytest.fixture(scope="session")
 def imagenet_tree(tmp_path_factory) -> Path:
     """A small ImageNet of JPEG files, with what a large one has among them: to be read, not changed.
 

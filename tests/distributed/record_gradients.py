@@ -14,6 +14,7 @@ from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import ImportanceSampler, SandwichSampler, UniformSampler
 from snnet_lightning.stitch import PairedSpace
+from tests.distributed.two_processes import make_trainer
 
 SEED, STEPS, BATCH = 5, 5, 16
 
@@ -58,20 +59,9 @@ def train(name: str, directory: Path) -> None:
     recipe = OptimizerRecipe("adamw", lr=1e-2, weight_decay=0.1, warmup_epochs=0, unused=unused)
     module = SNNetModule(make_net(), SAMPLERS[name], recipe)
     record = Record()
-    trainer = L.Trainer(
-        accelerator="cpu",
-        devices=2,
-        strategy="ddp_find_unused_parameters_true",
-        use_distributed_sampler=False,
-        max_epochs=1,
-        limit_train_batches=STEPS,
-        limit_val_batches=0,
-        callbacks=[InitialiseStitchingLayers("refined", steps=2), record],  # whose gradients are no step's
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=directory,
+    initialise = InitialiseStitchingLayers("refined", steps=2)  # whose gradients are no step's
+    trainer = make_trainer(
+        initialise, record, limit_train_batches=STEPS, limit_val_batches=0, default_root_dir=directory
     )
     trainer.fit(module, datamodule=DigitsDataModule(batch_size=BATCH, seed=SEED))
     steps = {"before": record.before, "gradients": record.gradients, "after": record.after, "drawn": record.drawn}

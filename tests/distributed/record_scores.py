@@ -15,6 +15,7 @@ from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
 from snnet_lightning.stitch import FittingSpace, PairedSpace
+from tests.distributed.two_processes import make_trainer
 
 IMAGES = 101
 RECIPE = OptimizerRecipe("adamw", lr=1e-2, warmup_epochs=0)
@@ -51,24 +52,6 @@ class RecordValidation(L.Callback):
 
 def rows(scores):
     return [[score.acc1, score.acc5, score.loss, score.images] for score in scores]
-
-
-def make_trainer(*callbacks: L.Callback, **options) -> L.Trainer:
-    return L.Trainer(
-        accelerator="cpu",
-        devices=2,
-        strategy="ddp_find_unused_parameters_true",
-        use_distributed_sampler=False,
-        max_epochs=1,
-        limit_train_batches=3,
-        num_sanity_val_steps=0,
-        callbacks=list(callbacks),
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        **options,
-    )
 
 
 class StoppedError(Exception):

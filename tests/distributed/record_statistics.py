@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import lightning as L
 import torch
 
 from snnet_lightning.anchors import create_anchors
@@ -14,6 +13,7 @@ from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
 from snnet_lightning.stitch import StagedSpace
+from tests.distributed.two_processes import make_trainer
 
 SIZE, IMAGES, BATCH = (1, 16, 16), 100, 32
 
@@ -26,21 +26,8 @@ def make_net() -> SNNet:
 
 def main(directory: Path) -> None:
     module = SNNetModule(make_net(), UniformSampler(1), OptimizerRecipe("adamw", lr=1e-2, warmup_epochs=0))
-    trainer = L.Trainer(
-        accelerator="cpu",
-        devices=2,
-        strategy="ddp_find_unused_parameters_true",
-        use_distributed_sampler=False,
-        max_epochs=1,
-        limit_train_batches=3,
-        limit_val_batches=1,
-        num_sanity_val_steps=0,
-        callbacks=[CalibrateBatchNorm(IMAGES), LastCheckpoint(str(directory))],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=directory,
-    )
+    callbacks = CalibrateBatchNorm(IMAGES), LastCheckpoint(str(directory))
+    trainer = make_trainer(*callbacks, limit_val_batches=1, enable_checkpointing=True, default_root_dir=directory)
     data = DigitsDataModule(SIZE, batch_size=BATCH)
     trainer.fit(module, datamodule=data)
     trainer.test(module, datamodule=data, verbose=False)

@@ -64,30 +64,13 @@ def test_a_sandwich_step_takes_the_mean_gradient_of_its_stitches(digits_net, mak
     assert_gradients(record.gradients[0], expected)
 
 
-def peak_of_saved_activations(make_trainer, net, sampler):
-    """Bytes that autograd keeps for backward passes at the same time, at most, over a few steps."""
-    live = peak = 0
+def test_a_sandwich_step_needs_the_memory_of_its_largest_stitch(digits_net, make_trainer, peak_of_saved_activations):
+    def peak(sampler):
+        """Over a few steps."""
+        trainer, module = make_trainer(**SHORT, limit_train_batches=2), SNNetModule(digits_net, sampler, RECIPE)
+        return peak_of_saved_activations(lambda: trainer.fit(module, datamodule=DigitsDataModule()))
 
-    class Saved:
-        def __init__(self, tensor):
-            nonlocal live, peak
-            self.tensor, self.bytes = tensor, tensor.nbytes
-            live += self.bytes
-            peak = max(peak, live)
-
-        def __del__(self):
-            nonlocal live
-            live -= self.bytes
-
-    with torch.autograd.graph.saved_tensors_hooks(Saved, lambda saved: saved.tensor):
-        trainer = make_trainer(**SHORT, limit_train_batches=2)
-        trainer.fit(SNNetModule(net, sampler, RECIPE), datamodule=DigitsDataModule())
-    return peak
-
-
-def test_a_sandwich_step_needs_the_memory_of_its_largest_stitch(digits_net, make_trainer):
-    alone = peak_of_saved_activations(make_trainer, digits_net, SingleSampler("digits_base"))
-    sandwich = peak_of_saved_activations(make_trainer, digits_net, SandwichSampler(3, 4))
+    alone, sandwich = peak(SingleSampler("digits_base")), peak(SandwichSampler(3, 4))
     assert 0.9 * alone < sandwich < 1.1 * alone
 
 

@@ -132,30 +132,11 @@ def test_layers_that_got_no_better_stay_as_they_were():
     assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
 
 
-def test_memory_is_that_of_one_stitch():
+def test_memory_is_that_of_one_stitch(peak_of_saved_activations):
     net, images = digits_pair(TwoWaySpace())
-
-    def peak(run):
-        """Bytes that autograd keeps for backward passes at the same time, at most."""
-        live = most = 0
-
-        class Saved:
-            def __init__(self, tensor):
-                nonlocal live, most
-                # Detached, for what holds its own graph would never go.
-                self.tensor, self.bytes = tensor.detach(), tensor.nbytes
-                live += self.bytes
-                most = max(most, live)
-
-            def __del__(self):
-                nonlocal live
-                live -= self.bytes
-
-        with torch.autograd.graph.saved_tensors_hooks(Saved, lambda saved: saved.tensor):
-            run()
-        return most
-
-    together = peak(lambda: refine(net, iter(images), steps=2, lr=0.01))
+    together = peak_of_saved_activations(lambda: refine(net, iter(images), steps=2, lr=0.01))
     net.eval().anchors.requires_grad_(False)
-    alone = max(peak(lambda s=s: _divergence(net, s, images[1])) for s in net.space if not s.is_anchor)
+    alone = max(
+        peak_of_saved_activations(lambda s=s: _divergence(net, s, images[1])) for s in net.space if not s.is_anchor
+    )
     assert together < 1.1 * alone
