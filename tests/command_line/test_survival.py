@@ -113,8 +113,13 @@ def test_kills_at_random_moments(words, reference, tmp_path, seed):
 
 def test_sigterm_saves_the_step_and_the_run_goes_on_from_it(words, reference, tmp_path):
     words = [*words, "callbacks.last_checkpoint.every_n_train_steps=null"]
-    run = process(words, tmp_path)
+    run = process([*words, "trainer.log_every_n_steps=1", "+logger.csv.flush_logs_every_n_steps=1"], tmp_path)
+    metrics = tmp_path / "csv" / "version_0" / "metrics.csv"
     wait_for(tmp_path / "checkpoints" / "last.ckpt", run)  # after the first epoch
+    logged = len(metrics.read_text().splitlines())
+    while len(metrics.read_text().splitlines()) < logged + 3:  # well into the second
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.01)
     run.send_signal(signal.SIGTERM)
     run.communicate(timeout=60)
     assert run.returncode == 128 + signal.SIGTERM
