@@ -4,7 +4,11 @@ import os
 
 # Idle OpenMP threads must not spin: two cores are shared with data workers and sub-processes here.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault(
+    "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+)
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,9 @@ from PIL import Image
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.network import SNNet
 from snnet_lightning.stitch import PairedSpace
+
+# A shell starts what runs in its background with SIGINT ignored, and children inherit that: here they are interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DIGITS = ["digits_tiny", "digits_small", "digits_base"]
 

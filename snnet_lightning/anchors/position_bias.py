@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Owner
 from snnet_lightning.anchors.vision_transformer import VisionTransformerAnchor
+from snnet_lightning.description import AnchorDescription
 
 SHARED_BIAS = "its blocks share one position bias, which each would have to compute anew"
 
@@ -38,6 +39,11 @@ class BeitAnchor(VisionTransformerAnchor):
 class EvaAnchor(VisionTransformerAnchor):
     """Rotary embeddings: the same for all blocks, or learned and mixed anew for each."""
 
+    def __init__(self, described: AnchorDescription, model: nn.Module, input_size: tuple[int, int, int]):
+        super().__init__(described, model, input_size)
+        embed = model.patch_embed
+        self.grid = embed.dynamic_feat_size(input_size[1:]) if model.dynamic_img_size else embed.grid_size
+
     @classmethod
     def refusal(cls, model: nn.Module) -> str | None:
         if model.patch_drop is not None:
@@ -65,8 +71,5 @@ class EvaAnchor(VisionTransformerAnchor):
         rope = self.model.rope
         if rope is None:
             return None
-        if self.model.dynamic_img_size:
-            return rope.get_embed(shape=self.model.patch_embed.dynamic_feat_size(self.input_size[1:]))
-        if hasattr(rope, "feat_shape"):
-            return rope.get_embed()
-        return rope.get_embed(shape=self.model.patch_embed.grid_size)
+        known = hasattr(rope, "feat_shape") and not self.model.dynamic_img_size
+        return rope.get_embed() if known else rope.get_embed(shape=self.grid)

@@ -84,7 +84,11 @@ class CspNetAnchor(StagedAnchor):
     entry_modules = ("conv_down",)
 
     def stages(self) -> list[list[nn.Module]]:
-        return [[stage] if hasattr(stage, "conv_exp") else list(stage.blocks) for stage in self.model.stages]
+        return [[stage] if self._is_block(stage) else list(stage.blocks) for stage in self.model.stages]
 
     def entry(self, stage: int) -> list[Owner]:
-        return [] if hasattr(self.model.stages[stage], "conv_exp") else super().entry(stage)
+        return [] if self._is_block(self.model.stages[stage]) else super().entry(stage)
+
+    @staticmethod
+    def _is_block(stage: nn.Module) -> bool:
+        return hasattr(stage, "conv_exp") or not hasattr(stage, "blocks")  # the latter where it was cut out

@@ -1,6 +1,6 @@
 """Running statistics of BatchNorm layers that depend on the route before them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import repeat
 from typing import Any
@@ -77,6 +77,13 @@ class RouteStatistics(nn.Module):
         """What every part of a stitch runs with; None: with the layers' own statistics."""
         route = None if self.training else self.routes.get(stitch.id)
         return repeat(None) if route is None else route
+
+    def own_of(self, stitch: Stitch) -> Iterator[tuple[_BatchNorm, Tensor, Tensor]]:
+        """The BatchNorm layers for which a stitch has statistics of its own, with means and variances."""
+        if stitch.id in self.routes:
+            for name in filter(None, self.places[stitch.id]):
+                for layer, (_, mean, variance) in zip(self.layers[name], self.nodes[name].own, strict=True):
+                    yield layer, mean, variance
 
     def clear(self) -> None:
         """No stitch is calibrated any more, as has to be when weights change."""

@@ -13,6 +13,7 @@ from snnet_lightning.errors import InputError
 from snnet_lightning.network.checkpointed import run_checkpointed
 from snnet_lightning.network.compile_parts import compile_in_place
 from snnet_lightning.network.drop_path import make_constant
+from snnet_lightning.network.extract import extract
 from snnet_lightning.network.route_statistics import RouteStatistics, Statistics
 from snnet_lightning.network.split_batchnorm import split_in_place
 from snnet_lightning.network.stitching_layer import StitchingLayer
@@ -133,6 +134,13 @@ class SNNet(nn.Module):
             return self.selected
         return stitch if isinstance(stitch, Stitch) else self.space[stitch]
 
+    def extract(self, stitch: Stitch | int | str | None = None) -> nn.Module:
+        """A copy of one stitch, the selected one if None, as a plain module in eval mode: of an anchor, the timm model.
+
+        It holds the parts of that stitch alone, low-rank terms and calibrated BatchNorm statistics folded in.
+        """
+        return extract(self, self.find(stitch))
+
     def run(self, part: Part, x: Tensor, statistics: Statistics | None = None) -> Tensor:
         """Run one part of a route, with other BatchNorm statistics than its layers' own where some are given."""
         if statistics is not None:
@@ -163,6 +171,11 @@ class SNNet(nn.Module):
                 if id(parameter) not in seen:
                     seen.add(id(parameter))
                     yield parameter
+
+    def stitching_layers_of(self, stitch: Stitch) -> Iterator[tuple[str, StitchingLayer]]:
+        """The stitching layers that ``stitch`` runs, with their names in ``stitching_layers``, in order."""
+        keys = (module_key(part) for part in stitch.route if isinstance(part, Layer))
+        return ((key, self.stitching_layers[key]) for key in keys)
 
     def activation_after(self, part: Part) -> Activation:
         """Layout and shape of what an anchor's ``part`` gives."""

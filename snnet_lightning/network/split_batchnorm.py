@@ -36,3 +36,16 @@ def auxiliary_parameters(net: nn.Module) -> Iterator[nn.Parameter]:
     for module in net.modules():
         if isinstance(module, SplitBatchNorm2d):
             yield from module.aux_bn.parameters()
+
+
+def without_auxiliary(module: nn.Module) -> None:
+    """Replace every split BatchNorm in ``module`` by the one that evaluation runs."""
+    for parent in list(module.modules()):
+        for name, norm in list(parent.named_children()):
+            if isinstance(norm, SplitBatchNorm2d):
+                plain = nn.BatchNorm2d(
+                    norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats
+                )
+                for key in (*plain._parameters, *plain._buffers):
+                    setattr(plain, key, getattr(norm, key))
+                setattr(parent, name, plain)

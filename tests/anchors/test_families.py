@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from snnet_lightning.anchors.anchor import Anchor
+from snnet_lightning.anchors.cut import cut
 from snnet_lightning.anchors.families import ADAPTERS, adapter_for
 from snnet_lightning.description import AnchorDescription
 from snnet_lightning.errors import InputError
@@ -148,6 +149,7 @@ def test_parts_are_the_model(family, name, size, kwargs):
     _assert_activations_are_as_declared(anchor)
     _assert_flops_add_up(anchor)
     _assert_parameters_are_owned(anchor, x)
+    _assert_cuts(anchor, x)
     _assert_gradients(anchor, x)
 
 
@@ -180,6 +182,23 @@ def _assert_parameters_are_owned(anchor: Anchor, x: torch.Tensor) -> None:
         owners.update(reached)
     assert set(owners) == {name for name, _ in anchor.model.named_parameters()}
     assert {name for name, count in owners.items() if count > 1} <= {"rope.freqs"}
+
+
+@torch.no_grad()
+def _assert_cuts(anchor: Anchor, x: torch.Tensor) -> None:
+    """Cut in two early, in the middle or late, the halves hold their own parameters and run as the whole does."""
+    parts, names = anchor_route(0, anchor.depths), {id(p): name for name, p in anchor.named_parameters()}
+    expected = anchor(x)
+    for place in (1, len(parts) // 2, len(parts) - 1):
+        y = x
+        for half in (parts[:place], parts[place:]):
+            alone = cut(anchor, half)
+            assert {name for name, _ in alone.named_parameters()} == {
+                names[id(p)] for part in half for p in anchor.parameters_of(part)
+            }
+            for part in half:
+                y = alone.run(part, y)
+        assert torch.equal(y, expected), place
 
 
 def _assert_gradients(anchor: Anchor, x: torch.Tensor) -> None:
