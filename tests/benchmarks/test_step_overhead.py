@@ -1,6 +1,6 @@
 """A training step of ours against a bare PyTorch loop over the same stitches, side by side in one process.
 
-Run with ``python -m pytest -m benchmark -s``; prints ratios, asserts nothing about time.
+Run with ``python -m pytest -n 0 -m benchmark -s``; prints ratios, asserts nothing about time.
 """
 
 import time
