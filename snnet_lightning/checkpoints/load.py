@@ -14,16 +14,17 @@ from snnet_lightning.checkpoints.released import is_released, low_rank_of, relea
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.create import build
 from snnet_lightning.network.snnet import SNNet
+from snnet_lightning.saved.load import load_folder
 from snnet_lightning.stitch import Space
 
 OLD = "overrides"  # all that a checkpoint of version 0.1 says of its network
 
 
 def load(path: str | Path, anchors: Sequence[str] | AnchorFamily | None = None, space: Space | None = None) -> SNNet:
-    """The network in a file, in eval mode, on the CPU.
+    """The network in a file, or in the folder of a saved SN-Net, in eval mode, on the CPU.
 
     Args:
-        path: a checkpoint of ours, or a published file.
+        path: a checkpoint of ours, a published file, or such a folder.
         anchors: of a file that does not say them, a published one or one of version 0.1: their timm names, for images
             and classes as the first has them in timm, or the whole family.
         space: of such a file; None: as a published file's stitching layers tell.
@@ -32,6 +33,10 @@ def load(path: str | Path, anchors: Sequence[str] | AnchorFamily | None = None, 
         InputError: the file cannot be read safely, is none of these, or its anchors have to be named, or do not fit.
     """
     where = str(path)
+    if Path(path).is_dir():
+        if (anchors, space) != (None, None):
+            raise InputError(f"{where}: a folder says itself what it holds; leave out anchors and space")
+        return load_folder(path)
     content = read_checkpoint(path, where)
     description = description_in(content, where)
     if description is not None and (anchors, space) != (None, None):

@@ -1,16 +1,22 @@
 """One row a stitch: what it costs and, where measured, how well it does."""
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snnet_lightning.atomic import written_atomically
-from snnet_lightning.evaluation.cost import Cost
-from snnet_lightning.evaluation.metrics import Score
-from snnet_lightning.stitch.route import Stitch
+from snnet_lightning.checked import checked
+from snnet_lightning.errors import InputError
+from snnet_lightning.stitch.route import Stitch, StitchSpace
+
+if TYPE_CHECKING:  # a network is loaded without what counts FLOPs and measures accuracies
+    from snnet_lightning.evaluation.cost import Cost
+    from snnet_lightning.evaluation.metrics import Score
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,23 @@ def known(row: Row) -> dict[str, Any]:
 def write_rows(rows: Sequence[Row], path: Path) -> None:
     """Write one JSON object a stitch; what was not measured, and what is not a number, is left out."""
     write_jsonl([{k: v for k, v in known(row).items() if not _is_nan(v)} for row in rows], path)
+
+
+def read_rows(path: Path, space: StitchSpace) -> list[Row]:
+    """The inverse of ``write_rows``, for the stitches of ``space``.
+
+    Raises:
+        InputError: a line is no row, or they are not of these stitches.
+    """
+    rows, make = [], checked(Row)
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            rows.append(make(**json.loads(line)))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise InputError(f"{path}: line {number} is no stitch with its cost") from error
+    if [(row.id, row.name) for row in rows] != [(stitch.id, stitch.name) for stitch in space]:
+        raise InputError(f"{path}: its stitches are not those of the network")
+    return rows
 
 
 def write_jsonl(objects: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -76,6 +77,7 @@ class SNNet(nn.Module):
         self.space = space(*zip(*((a.name, a.depths, a.grids) for a in anchors), strict=True))
         self.selected = self.space.anchors[-1]
         self.initialised = False  # whether the stitching layers are more than random: fitted, trained or loaded
+        self.rows: Sequence[Any] = ()  # what is known of its stitches, as evaluation/results.py has it
         self.stitching_layers = nn.ModuleDict(
             {module_key(layer): self._make_layer(pairs, low_rank) for layer, pairs in self.space.crossings.items()}
         )
@@ -140,6 +142,20 @@ class SNNet(nn.Module):
         It holds the parts of that stitch alone, low-rank terms and calibrated BatchNorm statistics folded in.
         """
         return extract(self, self.find(stitch))
+
+    def save_pretrained(self, folder: str | Path, rows: Sequence[Any] | None = None) -> None:
+        """Write the network into ``folder``, which ``snnet_lightning.load`` reads.
+
+        Args:
+            folder: new, empty, or of a saved SN-Net, whose files are replaced; others in it stay.
+            rows: what is known of the stitches, as an evaluation finds it; None: as it was loaded, or costs alone.
+
+        Raises:
+            InputError: the folder holds something else.
+        """
+        from snnet_lightning.saved.save import save_folder  # which stands above, but here is where people look for it
+
+        save_folder(self, folder, rows)
 
     def run(self, part: Part, x: Tensor, statistics: Statistics | None = None) -> Tensor:
         """Run one part of a route, with other BatchNorm statistics than its layers' own where some are given."""

@@ -85,7 +85,7 @@ def test_loading_imports_neither_hydra_nor_lightning(path):
 
 def test_missing(tmp_path):
     assert f"{tmp_path / 'none.ckpt'}: no such file" in refusal(tmp_path / "none.ckpt")
-    assert "no such file" in refusal(tmp_path)
+    assert "no saved SN-Net" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])

@@ -1,0 +1,56 @@
+"""Build what a file describes, if it is not larger than what the file holds."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+from snnet_lightning.anchors.family import AnchorFamily
+from snnet_lightning.description import Description
+from snnet_lightning.errors import InputError
+from snnet_lightning.network.create import build
+from snnet_lightning.network.snnet import SNNet
+
+SPARE = 4  # timm makes some modules again, such as heads for another number of classes
+
+
+def build_within(description: Description, state: Mapping[str, Tensor], where: str) -> SNNet:
+    """The network that was described, without its weights.
+
+    First its anchors are made without memory, so that a description that asks for more than the weights beside it ends
+    there.
+
+    Raises:
+        InputError: as of ``build``; or the description is of a much larger network than ``state``.
+    """
+    tensors, elements = len(state), sum(value.numel() for value in state.values())
+    with _at_most(SPARE * tensors + 100, SPARE * elements + 1_000_000, where), torch.device("meta"):
+        AnchorFamily.of(description).create()
+    return build(description)
+
+
+class _TooLarge(BaseException):
+    """Passes through whatever a model makes of errors."""
+
+
+@contextmanager
+def _at_most(tensors: int, elements: int, where: str) -> Iterator[None]:
+    """Refuse to make more parameters than that in the body."""
+    left = [tensors, elements]
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        if parameter is not None:
+            left[0] -= 1
+            left[1] -= parameter.numel()
+            if min(left) < 0:
+                raise _TooLarge
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    except _TooLarge:
+        raise InputError(f"{where}: describes a much larger network than its weights are of") from None
+    finally:
+        hook.remove()

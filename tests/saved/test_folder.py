@@ -1,0 +1,149 @@
+"""A network saved and loaded is the same; a folder that is none, or wants to do harm, is refused in one line."""
+
+import json
+import os
+import pickle
+
+import pytest
+import torch
+
+import snnet_lightning as sn
+from snnet_lightning.errors import InputError
+from snnet_lightning.evaluation.cost import stitch_costs
+from snnet_lightning.evaluation.metrics import Score
+from snnet_lightning.evaluation.results import stitch_rows
+from tests.network.test_route_statistics import calibrated
+
+
+@pytest.fixture
+def folder(digits_net, tmp_path):
+    digits_net.save_pretrained(tmp_path / "net")
+    return tmp_path / "net"
+
+
+def refusal(folder):
+    with pytest.raises(InputError) as caught:
+        sn.load(folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def change(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@torch.no_grad()
+def test_saved_loaded_and_saved_again(digits_net, tmp_path):
+    rows = stitch_rows(stitch_costs(digits_net), [Score(90 + i / 7, 99.0, 0.1 * i, 540) for i in range(35)])
+    digits_net.save_pretrained(tmp_path / "a", rows)
+    net, images = sn.load(tmp_path / "a"), torch.randn(3, 1, 8, 8)
+    for stitch in digits_net.space:
+        assert torch.equal(net(images, stitch.id), digits_net(images, stitch))
+    assert net.description == digits_net.description
+    assert net.rows == rows
+    net.save_pretrained(tmp_path / "b")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
+
+
+@torch.no_grad()
+def test_calibrated_statistics_come_along(batch_norm_net, tmp_path):
+    net = calibrated(batch_norm_net(), [0, 3])
+    net.save_pretrained(tmp_path / "net")
+    loaded, images = sn.load(tmp_path / "net"), torch.randn(2, 1, 16, 16)
+    assert loaded.route_statistics.calibrated == [0, 3]
+    for stitch in net.space:
+        assert torch.equal(loaded(images, stitch.id), net(images, stitch))
+
+
+def test_costs_stand_there_where_nothing_was_measured(folder, digits_net):
+    rows = [json.loads(line) for line in (folder / "stitches.jsonl").read_text().splitlines()]
+    costs = stitch_costs(digits_net)
+    assert [(row["name"], row["flops"]) for row in rows] == [(s.name, cost.flops) for s, cost in costs.items()]
+    assert not any("acc1" in row for row in rows)
+
+
+def test_a_folder_of_ours_is_replaced_and_another_is_not(folder, digits_net):
+    (folder / "notes.txt").write_text("mine")
+    digits_net.save_pretrained(folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+    other = folder.with_name("other")
+    other.mkdir()
+    (other / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="holds something else than a saved SN-Net"):
+        digits_net.save_pretrained(other)
+    assert contents(other) == {"config.json": b"{}"}
+
+
+class Harm:
+    def __reduce__(self):
+        return os.mkdir, ("harm",)
+
+
+def test_pickled_weights_are_refused(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert "has no model.safetensors" in refusal(folder)
+    (folder / "model.safetensors").write_bytes(pickle.dumps(Harm()))
+    assert "no safetensors file" in refusal(folder)
+    torch.save({"x": Harm()}, folder / "model.safetensors")
+    assert "no safetensors file" in refusal(folder)
+    assert not (folder / "harm").exists()
+
+
+@pytest.mark.parametrize("name", ["os.system", "local-dir:/tmp", "hf-hub:someone/something", "snnet_lightning.load"])
+def test_names_of_anything_but_models_are_refused(folder, name):
+    anchors = json.loads((folder / "config.json").read_text())["anchors"]
+    change(folder, anchors=[anchors[0] | {"name": name}, *anchors[1:]])
+    assert "timm has no model" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [{"embed_dim": 500_000}, {"depth": 1_000_000}, {"img_size": 10_000_000}, {"mlp_ratio": 1e9}],
+    ids=lambda kwargs: next(iter(kwargs)),
+)
+def test_what_asks_for_a_terabyte_is_refused(folder, kwargs):
+    anchors = json.loads((folder / "config.json").read_text())["anchors"]
+    change(folder, anchors=[*anchors[:2], anchors[2] | {"kwargs": kwargs}])
+    assert "describes a much larger network than its weights are of" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"format": 99}, "format 99"),
+        ({"_target_": "os.system"}, "_target_"),
+        ({"anchors": []}, "anchors"),
+        ({"stitch": {"space": "os.system"}}, "no stitch space"),
+        ({"num_classes": 7}, "model.safetensors is not of the network"),
+        ({"library_name": "timm"}, "library_name"),
+    ],
+)
+def test_another_description_is_refused(folder, changes, why):
+    change(folder, **changes)
+    assert why in refusal(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[" * 100_000, "[1]", '"x"'])
+def test_a_config_that_is_none(folder, content):
+    (folder / "config.json").write_text(content)
+    assert "config.json" in refusal(folder)
+
+
+def test_truncated_weights(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "damaged" in refusal(folder)
+
+
+def test_stitches_of_another_network(folder):
+    (folder / "stitches.jsonl").write_text('{"id": 0, "name": "x", "flops": 1, "params": 1}\n')
+    assert "not those of the network" in refusal(folder)
+    (folder / "stitches.jsonl").write_text('{"id": 0}\n')
+    assert "line 1" in refusal(folder)
