@@ -1,4 +1,4 @@
-"""Read a checkpoint file safely: nothing in it is executed."""
+"""Read a checkpoint file, or the folder of a saved SN-Net, safely: nothing in it is executed."""
 
 import pickle
 import warnings
@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.serialization import safe_globals
 
-from snnet_lightning.description import KEY, Description, read_description
+from snnet_lightning.description import KEY, ORIGIN, Description, Origin, read_description, read_origin
 from snnet_lightning.errors import InputError
+from snnet_lightning.network_folder import ALONE, CONFIG, EXPORT, read_config, read_weights
 
 PREFIX = "net."  # where SNNetModule keeps the network
 STATE = "state_dict"
@@ -24,6 +25,8 @@ INITIALISED = "stitching_layers_initialised"  # False in the first phase of a tr
 def read_checkpoint(path: str | Path, where: str) -> dict[str, Any]:
     """The content of a checkpoint file, on the CPU; tensors are read from the disk when they are used.
 
+    That of the folder of a saved SN-Net is as of a checkpoint.
+
     An ``argparse.Namespace``, which published SN-Netv2 files hold, is the only class that is allowed beside tensors and
     plain containers.
 
@@ -33,6 +36,8 @@ def read_checkpoint(path: str | Path, where: str) -> dict[str, Any]:
     Raises:
         InputError: no such file, a truncated one, one that holds other objects, or not a mapping.
     """
+    if Path(path).is_dir():
+        return _read_folder(Path(path), where)
     if not Path(path).is_file():
         raise InputError(f"{where}: no such file")
     try:
@@ -47,6 +52,24 @@ def read_checkpoint(path: str | Path, where: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{where}: holds a {type(content).__name__}, not a checkpoint")
     return content
+
+
+def _read_folder(folder: Path, where: str) -> dict[str, Any]:
+    config = read_config(folder, where)
+    if EXPORT in config:
+        raise InputError(f"{where}: holds exported files, which evaluate.py exported={folder} runs")
+    state = {PREFIX + name: value for name, value in read_weights(folder, where).items()}
+    more = {key: config.pop(key) for key in (ALONE, ORIGIN) if key in config}
+    return {STATE: state, KEY: read_description(config, f"{where}/{CONFIG}").as_data(), **more}
+
+
+def origin_in(content: Mapping[str, Any], where: str) -> Origin:
+    """Where the network in a checkpoint of ours comes from, as far as it says so.
+
+    Raises:
+        InputError: what stands in its place is none of it.
+    """
+    return read_origin(content.get(ORIGIN, {}), where)
 
 
 def description_in(content: Mapping[str, Any], where: str) -> Description | None:
@@ -81,6 +104,8 @@ def require_ours(content: Mapping[str, Any], where: str) -> dict[str, Tensor]:
         InputError: it is none.
     """
     state = own_state(content)
+    if ALONE in content:
+        raise InputError(f"{where}: holds one stitch alone, {content[ALONE]}, which snnet_lightning.load reads")
     if not state:
         keys = ", ".join(map(str, list(content)[:4])) or "nothing"
         raise InputError(

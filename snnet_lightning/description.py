@@ -22,6 +22,7 @@ from snnet_lightning.errors import InputError
 from snnet_lightning.stitch import Space, space_as_data, space_from_data
 
 KEY = "description"  # under which a checkpoint holds it
+ORIGIN = "origin"  # under which files say where the network comes from
 FORMAT = 1
 
 
@@ -125,9 +126,35 @@ class Description(Part):
             raise ValueError(f"{len(self.class_names)} class names for {self.num_classes} classes")
         return self
 
+    @property
+    def data_config(self) -> dict[str, Any]:
+        """What ``timm.data.create_transform`` makes the transform of images for this network from.
+
+        Raises:
+            InputError: the preprocessing is unknown.
+        """
+        if self.preprocessing is None:
+            raise InputError("how this network wants its images is not known: it was made without preprocessing")
+        return {"input_size": self.input_size, **dict(self.preprocessing)}
+
     def as_data(self) -> dict[str, Any]:
         """As plain JSON data; ``read_description`` is the inverse."""
         return self.model_dump(mode="json")
+
+
+HubId = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", max_length=200)]
+
+
+class Origin(Part):
+    """Where a network comes from, which nothing that it computes depends on.
+
+    Args:
+        base_models: ids on the hub of the weights that the anchors began with; None, where those were others.
+        measured_on: the images that the accuracies were measured on, in words; None: none were measured.
+    """
+
+    base_models: tuple[HubId | None, ...] = ()
+    measured_on: Annotated[str, Field(max_length=200)] | None = None
 
 
 def describe(**parts: Any) -> Description:
@@ -165,6 +192,19 @@ def read_description(data: Any, where: str) -> Description:
         raise InputError(f"{where}: holds no description of an SN-Net: {what}{right}") from error
     except ValueError as error:
         raise InputError(f"{where}: holds no description of an SN-Net that can be built here: {error}") from error
+
+
+def read_origin(data: Any, where: str) -> Origin:
+    """What a file says of where its network comes from.
+
+    Raises:
+        InputError: what stands there is none of it.
+    """
+    try:
+        return Origin.model_validate(data)
+    except ValidationError as error:
+        key, given, right = explain(error)
+        raise InputError(f"{where}: {ORIGIN}.{key}={given!r:.80}: {right}") from error
 
 
 def differences(one: Description, other: Description) -> str:

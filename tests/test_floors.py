@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "snnet_lightning"
 FLOORS = [
     {"atomic", "checked", "errors", "evaluating", "first_process", "float64", "seeding"},
     {"stitch"},
-    {"description"},
+    {"description", "network_folder"},
     {"checkpoint_file"},
     {"anchors"},
     {"network"},

@@ -57,6 +57,7 @@ class Anchor(nn.Module):
     tail_modules: ClassVar[tuple[str, ...]] = ()  # what always runs between the last block and the final norm
     norm_modules: ClassVar[tuple[str, ...]] = ("norm",)
     head_modules: ClassVar[tuple[str, ...]] = ("head",)  # what ``classify`` runs
+    base_model: str | None = None  # the id on the hub of the weights that it began with
 
     def __init__(self, described: AnchorDescription, model: nn.Module, input_size: tuple[int, int, int]):
         super().__init__()

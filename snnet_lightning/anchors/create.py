@@ -42,4 +42,7 @@ def create_anchor(
     if weights == PRETRAINED:
         with torch.device("meta"):  # costs next to nothing, so that nothing is downloaded for a model to be refused
             make(None)
-    return make(weights, new_heads)
+    anchor = make(weights, new_heads)
+    if weights == PRETRAINED:
+        anchor.base_model = anchor.model.pretrained_cfg.get("hf_hub_id")
+    return anchor

@@ -8,22 +8,27 @@ from lightning.pytorch.utilities import rank_zero_only
 from snnet_lightning.evaluation.report import report
 from snnet_lightning.evaluation.results import known
 
+NETWORK = "snnet"
+
 
 class WriteResults(L.Callback):
-    """After a test epoch: ``stitches.jsonl``, ``pareto.png``, ``report.html``, the table on the terminal, the loggers.
+    """After a test epoch: files of the results, the saved network, the table on the terminal, the loggers.
 
     Args:
         directory: where the files go.
+        save_network: whether the network goes there too, as the folder ``snnet``.
     """
 
-    def __init__(self, directory: str):
-        self.directory = Path(directory)
+    def __init__(self, directory: str, save_network: bool = True):
+        self.directory, self.save_network = Path(directory), save_network
 
     @rank_zero_only
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.progress_bar_callback is not None:
             trainer.progress_bar_callback.teardown(trainer, pl_module, "test")  # its last state goes above the table
         rows = pl_module.rows
+        if self.save_network:
+            pl_module.net.save_pretrained(self.directory / NETWORK)
         report(rows, pl_module.net.space, self.directory)
         for logger in trainer.loggers:
             if hasattr(logger, "log_stitches"):  # it knows tables

@@ -9,46 +9,83 @@ from torch import Tensor
 
 from snnet_lightning.anchors.family import CHECKPOINT, AnchorFamily
 from snnet_lightning.anchors.weights import classifier_names, state_differences, with_own_norms
-from snnet_lightning.checkpoint_file import INITIALISED, description_in, own_state, read_checkpoint, require_ours
+from snnet_lightning.checkpoint_file import (
+    INITIALISED,
+    description_in,
+    origin_in,
+    own_state,
+    read_checkpoint,
+    require_ours,
+)
 from snnet_lightning.checkpoints.released import is_released, low_rank_of, released_state, space_of
+from snnet_lightning.description import Description
 from snnet_lightning.errors import InputError
-from snnet_lightning.network.create import build
+from snnet_lightning.evaluation.results import read_rows
+from snnet_lightning.network.bounded import build_within
+from snnet_lightning.network.extract import ExtractedStitch
 from snnet_lightning.network.snnet import SNNet
-from snnet_lightning.saved.load import load_folder
+from snnet_lightning.network_folder import ALONE, STITCHES, WEIGHTS
+from snnet_lightning.saved.hub import fetched, is_hub_id
 from snnet_lightning.stitch import Space
 
+MOST_BESIDE = (10_000, 10**9)  # tensors and elements of the anchors beside those of a stitch alone
 OLD = "overrides"  # all that a checkpoint of version 0.1 says of its network
 
 
-def load(path: str | Path, anchors: Sequence[str] | AnchorFamily | None = None, space: Space | None = None) -> SNNet:
+def load(
+    path: str | Path,
+    anchors: Sequence[str] | AnchorFamily | None = None,
+    space: Space | None = None,
+    revision: str | None = None,
+) -> SNNet | ExtractedStitch:
     """The network in a file, or in the folder of a saved SN-Net, in eval mode, on the CPU.
 
     Args:
-        path: a checkpoint of ours, a published file, or such a folder.
+        path: a checkpoint of ours, a published file, such a folder, also of one stitch alone, or its id on the
+            Hugging Face hub, ``user/name``.
         anchors: of a file that does not say them, a published one or one of version 0.1: their timm names, for images
             and classes as the first has them in timm, or the whole family.
         space: of such a file; None: as a published file's stitching layers tell.
+        revision: on the hub: a branch, a tag or a commit.
 
     Raises:
-        InputError: the file cannot be read safely, is none of these, or its anchors have to be named, or do not fit.
+        InputError: the file cannot be read safely, is none of these, or its anchors have to be named, or do not fit;
+            nothing of that id on the hub, or no way to it.
     """
     where = str(path)
-    if Path(path).is_dir():
-        if (anchors, space) != (None, None):
-            raise InputError(f"{where}: a folder says itself what it holds; leave out anchors and space")
-        return load_folder(path)
+    if is_hub_id(path):
+        path = fetched(where, revision)
+    elif revision is not None:
+        raise InputError(f"{where}: is no id on the hub, so revision={revision} means nothing")
     content = read_checkpoint(path, where)
     description = description_in(content, where)
     if description is not None and (anchors, space) != (None, None):
         raise InputError(f"{where}: says itself which anchors and stitches it is of; leave out anchors and space")
+    if ALONE in content:
+        return _stitch_alone(content, description, where)
     if description is not None:
-        net = build(description)
+        net = build_within(description, own_state(content), where)
     elif anchors is None:
         raise InputError(f"{where}: {says_nothing(content, where)}; name its anchors: load(path, anchors=[timm names])")
     else:
         net = _network_of(content, anchors, space, where)
     load_weights(net, content, where)
+    if (Path(path) / STITCHES).is_file():
+        net.rows = read_rows(Path(path) / STITCHES, net.space)
     return net.eval()
+
+
+def _stitch_alone(content: Mapping[str, Any], description: Description, where: str) -> ExtractedStitch:
+    state, name = own_state(content), content[ALONE]
+    net = build_within(description, state, where, beside=MOST_BESIDE)
+    if name not in [stitch.name for stitch in net.space]:
+        raise InputError(f"{where}: {ALONE}={name!r:.80} is no stitch of the network that it describes")
+    stitch = net.extract(name)
+    differences = state_differences(stitch.state_dict(), state)
+    if differences:
+        raise InputError(f"{where}: {WEIGHTS} is not of {name}: {differences}")
+    stitch.load_state_dict(state)
+    return stitch
 
 
 def same_classes(net: SNNet, content: Mapping[str, Any], where: str) -> bool:
@@ -93,6 +130,7 @@ def load_weights(
         raise InputError(f"{where}: does not fit the configured network{trained}: {differences}")
     net.load_state_dict(state)
     net.initialised = content.get(INITIALISED) is not False
+    net.origin = origin_in(content, where)
     return list(dict.fromkeys(kept.values()))
 
 

@@ -82,6 +82,7 @@ class DigitsDataModule(ReproducibleDataModule):
 
     num_classes = 10
     class_names = CLASS_NAMES
+    test_images = "scikit-learn's digits, the fixed test part"
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ import tarfile
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
@@ -119,6 +120,11 @@ class ImageDataModule(ReproducibleDataModule):
     @property
     def identity(self) -> tuple[Any, ...]:
         return *super().identity, self.root, self.reader, self.splits[1], self.class_map, self.preprocessing
+
+    @property
+    def test_images(self) -> str:
+        """What its test images are, in words, without where they lie on this machine."""
+        return f"{self.reader}{Path(self.root).name}, split {self.splits[1]}"[:200]
 
     @property
     def num_classes(self) -> int:

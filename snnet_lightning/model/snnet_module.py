@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from snnet_lightning.checked import Share
 from snnet_lightning.checkpoint_file import INITIALISED, MOVING, PREFIX, STATE
 from snnet_lightning.checkpoints.training_state import check_optimizer_state, require_training_state
-from snnet_lightning.description import KEY
+from snnet_lightning.description import KEY, ORIGIN
 from snnet_lightning.distillation import Distillation, InPlaceDistillation, train_two_heads
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import Cost, stitch_costs
@@ -171,6 +171,7 @@ class SNNetModule(L.LightningModule):
 
     def on_train_start(self) -> None:
         self.net.route_statistics.clear()  # which are of the weights that were
+        self.net.rows = ()
         unused.set_moving(self.net, self._moving if self.optim.unused == "move" else ())
         self._moving = []
 
@@ -225,6 +226,7 @@ class SNNetModule(L.LightningModule):
         if self.optim.unused == "move":
             checkpoint[MOVING] = unused.moving(self.net)
         checkpoint[KEY] = self.net.description.as_data()
+        checkpoint[ORIGIN] = self.net.origin.model_copy(update={"measured_on": None}).model_dump(mode="json")
         checkpoint[INITIALISED] = self.net.initialised
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -260,6 +262,8 @@ class SNNetModule(L.LightningModule):
         self.test_metrics.reset()
         anchors = [stitch.id for stitch in self.net.space.anchors]
         self.rows = stitch_rows(self.costs, self.scores, self.net.route_statistics.calibrated)
+        images = getattr(self.trainer.datamodule, "test_images", None)
+        self.net.rows, self.net.origin = self.rows, self.net.origin.model_copy(update={"measured_on": images})
         self.log_dict(summarise(self.rows, anchors), sync_dist=True)  # the same everywhere
 
     def _score(self, batch: Batch, stitches: Any, metrics: StitchMetrics) -> None:

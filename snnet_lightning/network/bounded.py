@@ -16,17 +16,24 @@ from snnet_lightning.network.snnet import SNNet
 SPARE = 4  # timm makes some modules again, such as heads for another number of classes
 
 
-def build_within(description: Description, state: Mapping[str, Tensor], where: str) -> SNNet:
+def build_within(
+    description: Description, state: Mapping[str, Tensor], where: str, beside: tuple[int, int] = (0, 0)
+) -> SNNet:
     """The network that was described, without its weights.
 
     First its anchors are made without memory, so that a description that asks for more than the weights beside it ends
     there.
 
+    Args:
+        state: the weights beside the description.
+        beside: how many parameter tensors, and elements of them, the network may have without any weights there.
+
     Raises:
         InputError: as of ``build``; or the description is of a much larger network than ``state``.
     """
-    tensors, elements = len(state), sum(value.numel() for value in state.values())
-    with _at_most(SPARE * tensors + 100, SPARE * elements + 1_000_000, where), torch.device("meta"):
+    tensors = SPARE * len(state) + 100 + beside[0]
+    elements = SPARE * sum(value.numel() for value in state.values()) + 1_000_000 + beside[1]
+    with _at_most(tensors, elements, where), torch.device("meta"):
         AnchorFamily.of(description).create()
     return build(description)
 

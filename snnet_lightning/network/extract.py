@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.anchors.cut import cut
+from snnet_lightning.description import Description, LayersDescription
 from snnet_lightning.network.split_batchnorm import without_auxiliary
 from snnet_lightning.stitch.route import Layer, Part, Stitch
 
@@ -24,6 +25,7 @@ class ExtractedStitch(nn.Module):
 
     Args:
         name: of the stitch.
+        description: of the SN-Net, but without low-rank terms, which are folded in.
         route: of the stitch.
         anchors: those that it visits, by their place in the SN-Net.
         stitching_layers: in the order in which they run, by their names in the SN-Net.
@@ -32,12 +34,13 @@ class ExtractedStitch(nn.Module):
     def __init__(
         self,
         name: str,
+        description: Description,
         route: Sequence[Part],
         anchors: Mapping[int, Anchor],
         stitching_layers: Mapping[str, nn.Module],
     ):
         super().__init__()
-        self.name, self.route = name, tuple(route)
+        self.name, self.description, self.route = name, description, tuple(route)
         self.anchors = nn.ModuleDict({str(index): anchor for index, anchor in anchors.items()})
         self.stitching_layers = nn.ModuleDict(stitching_layers)
 
@@ -69,5 +72,6 @@ def extract(net: SNNet, stitch: Stitch) -> nn.Module:
         extracted = anchors[stitch.route[0].anchor].model
     else:
         layers = {key: copy.deepcopy(layer.folded()) for key, layer in net.stitching_layers_of(stitch)}
-        extracted = ExtractedStitch(stitch.name, stitch.route, anchors, layers)
+        described = net.description.model_copy(update={"layers": LayersDescription()})
+        extracted = ExtractedStitch(stitch.name, described, stitch.route, anchors, layers)
     return extracted.requires_grad_(True).eval()

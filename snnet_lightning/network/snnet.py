@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Activation, Anchor
-from snnet_lightning.description import LayersDescription, Preprocessing, describe
+from snnet_lightning.description import LayersDescription, Origin, Preprocessing, describe
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.checkpointed import run_checkpointed
 from snnet_lightning.network.compile_parts import compile_in_place
@@ -71,6 +71,7 @@ class SNNet(nn.Module):
             preprocessing=preprocessing,
             class_names=class_names,
         )
+        self.origin = Origin(base_models=tuple(anchor.base_model for anchor in anchors))
         self.freeze_anchors, self.split_batchnorm = freeze_anchors, split_batchnorm
         self.activation_checkpointing = activation_checkpointing
         self.anchors = nn.ModuleList(anchors)
@@ -143,19 +144,43 @@ class SNNet(nn.Module):
         """
         return extract(self, self.find(stitch))
 
-    def save_pretrained(self, folder: str | Path, rows: Sequence[Any] | None = None) -> None:
-        """Write the network into ``folder``, which ``snnet_lightning.load`` reads.
+    def save_pretrained(self, folder: str | Path, stitch: Stitch | int | str | None = None) -> None:
+        """Write the network, or one stitch of it alone, into ``folder``, which ``snnet_lightning.load`` reads.
+
+        An anchor alone is written as timm does it, for ``timm.create_model("local-dir:FOLDER", pretrained=True)``.
 
         Args:
             folder: new, empty, or of a saved SN-Net, whose files are replaced; others in it stay.
-            rows: what is known of the stitches, as an evaluation finds it; None: as it was loaded, or costs alone.
+            stitch: the one to write alone.
 
         Raises:
             InputError: the folder holds something else.
         """
-        from snnet_lightning.saved.save import save_folder  # which stands above, but here is where people look for it
+        # They stand above, but here is where people look for them.
+        from snnet_lightning.saved.save import save_network
+        from snnet_lightning.saved.save_stitch import save_stitch
 
-        save_folder(self, folder, rows)
+        if stitch is None:
+            save_network(self, Path(folder))
+        else:
+            save_stitch(self, self.find(stitch), Path(folder))
+
+    def push_to_hub(
+        self, repo_id: str, *, revision: str | None = None, private: bool | None = None, commit_message: str = "SN-Net"
+    ) -> str:
+        """Save the network on the Hugging Face hub, where ``snnet_lightning.load(repo_id)`` finds it; returns its URL.
+
+        Args:
+            repo_id: ``user/name``; it is made where there is none.
+            revision: the branch.
+            private: whether a new one can be seen by its owner only; None: as the owner has it set.
+
+        Raises:
+            InputError: it cannot be reached, or refuses.
+        """
+        from snnet_lightning.saved.hub import push
+
+        return push(self, repo_id, revision, private, commit_message)
 
     def run(self, part: Part, x: Tensor, statistics: Statistics | None = None) -> Tensor:
         """Run one part of a route, with other BatchNorm statistics than its layers' own where some are given."""

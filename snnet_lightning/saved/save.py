@@ -1,43 +1,73 @@
 """Write a network into a folder."""
 
-import json
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
 from safetensors.torch import save_file
+from torch import nn
 
+from snnet_lightning.description import ORIGIN
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import stitch_costs
-from snnet_lightning.evaluation.results import Row, stitch_rows, write_rows
+from snnet_lightning.evaluation.results import stitch_rows, write_rows
 from snnet_lightning.network.snnet import SNNet
-from snnet_lightning.saved.files import CONFIG, LIBRARY, STITCHES, WEIGHTS, read_config
+from snnet_lightning.network_folder import CARD, CONFIG, PICTURE, STITCHES, WEIGHTS, read_config, write_config
+from snnet_lightning.saved.card import write_card
+
+FILES = (WEIGHTS, STITCHES, PICTURE, CARD, CONFIG)
 
 
-def save_folder(net: SNNet, folder: str | Path, rows: Sequence[Row] | None = None) -> None:
+def save_network(net: SNNet, folder: Path, loaded_by: str | None = None) -> None:
     """Write a network, and what is known of its stitches, into ``folder``.
 
     Args:
         folder: new, empty, or of a saved SN-Net, whose files are replaced; others in it stay.
-        rows: one a stitch, as an evaluation finds them; None: as the network has them, or their costs alone.
+        loaded_by: what its card says that it is loaded by; None: the folder itself.
 
     Raises:
         InputError: the folder holds something else.
     """
-    folder = Path(folder)
+    with written_folder(folder) as unfinished:
+        rows = net.rows or stitch_rows(stitch_costs(net))
+        write_weights(net, unfinished)
+        write_rows(rows, unfinished / STITCHES)
+        write_config({ORIGIN: net.origin.model_dump(mode="json"), **net.description.as_data()}, unfinished)
+        write_card(net, rows, unfinished, loaded_by)
+
+
+def write_weights(module: nn.Module, folder: Path) -> None:
+    """Write the state dict of a module as safetensors."""
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
+    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+    mask = os.umask(0)
+    os.umask(mask)
+    (folder / WEIGHTS).chmod(0o666 & ~mask)  # safetensors makes files that nobody else can read
+
+
+@contextmanager
+def written_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder; what was written there comes into ``folder``, in place of a saved SN-Net.
+
+    Where writing fails, ``folder`` stays as it was.
+
+    Raises:
+        InputError: the folder holds something else.
+    """
     _require_ours(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        state = {name: value.detach().cpu().contiguous().clone() for name, value in net.state_dict().items()}
-        save_file(state, unfinished / WEIGHTS, metadata={"format": "pt"})
-        write_rows(rows or net.rows or stitch_rows(stitch_costs(net)), unfinished / STITCHES)
-        config = {"library_name": LIBRARY, **net.description.as_data()}
-        (unfinished / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        yield unfinished
         folder.mkdir(exist_ok=True)
-        for name in (WEIGHTS, STITCHES, CONFIG):
-            (unfinished / name).replace(folder / name)
+        for name in FILES:
+            if (unfinished / name).exists():
+                os.replace(unfinished / name, folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)  # of the network that was here
     finally:
         shutil.rmtree(unfinished)
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.loggers import CSVLogger
 
+import snnet_lightning as sn
 from snnet_lightning.callbacks import WriteResults
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.data.order import Draw
@@ -27,7 +28,7 @@ def test_files_table_and_log(digits_net, make_trainer, tmp_path, capsys):
     trainer = make_trainer(callbacks=[WriteResults(str(results))], logger=logger)
     trainer.test(module, datamodule=data, verbose=False)
 
-    written = ["pareto.png", "report.html", "stitches.jsonl", "summary.json"]
+    written = ["pareto.png", "report.html", "snnet", "stitches.jsonl", "summary.json"]
     assert sorted(path.name for path in results.iterdir()) == written
     rows = [json.loads(line) for line in (results / "stitches.jsonl").read_text().splitlines()]
     assert [row["id"] for row in rows] == list(range(35))
@@ -44,6 +45,10 @@ def test_files_table_and_log(digits_net, make_trainer, tmp_path, capsys):
         assert row["acc1"] == pytest.approx(100 * (logits.argmax(1) == classes).double().mean().item(), abs=one_image)
         assert row["acc5"] == pytest.approx(100 * top5.double().mean().item(), abs=one_image)
         assert row["loss"] == pytest.approx(F.cross_entropy(logits, classes).item(), rel=1e-4)
+    saved = sn.load(results / "snnet")
+    assert (results / "snnet" / "stitches.jsonl").read_text() == (results / "stitches.jsonl").read_text()
+    assert saved.origin.measured_on == "scikit-learn's digits, the fixed test part"
+    assert torch.equal(saved(images, 7), digits_net(images, 7))
     summary = json.loads((results / "summary.json").read_text())
     assert summary["test/acc1"] == pytest.approx(sum(row["acc1"] for row in rows) / 35)
     assert {name: summary[f"test/acc1/{name}"] for name in DIGITS} == {row["name"]: row["acc1"] for row in rows[:3]}

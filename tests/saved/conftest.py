@@ -1,5 +1,31 @@
-"""Networks with BatchNorm layers, as for the tests of networks."""
+"""A network with everything known of it, and those with BatchNorm layers."""
 
+import pytest
+
+from snnet_lightning.anchors import AnchorFamily
+from snnet_lightning.data import DigitsDataModule
+from snnet_lightning.description import Preprocessing
+from snnet_lightning.evaluation.cost import stitch_costs
+from snnet_lightning.evaluation.metrics import Score
+from snnet_lightning.evaluation.results import stitch_rows
+from snnet_lightning.network.create import create_net
+from snnet_lightning.stitch import PairedSpace
 from tests.network.conftest import batch_norm_net
 
-__all__ = ["batch_norm_net"]
+__all__ = ["batch_norm_net", "evaluated"]
+
+
+@pytest.fixture
+def evaluated():
+    """The digits family with class names and preprocessing; accuracies are made up, and grow with the id."""
+    data = DigitsDataModule()
+    names = ("digits_tiny", "digits_small", "digits_base")
+    net = create_net(
+        AnchorFamily(names, (1, 8, 8), 10),
+        PairedSpace(),
+        preprocessing=Preprocessing(**data.preprocessing),
+        class_names=[f"the {name}" for name in data.class_names],
+    ).eval()
+    net.rows = stitch_rows(stitch_costs(net), [Score(90 + i / 7, 99.0, 0.1 * i, 540) for i in range(35)])
+    net.origin = net.origin.model_copy(update={"measured_on": "digits, split test"})
+    return net

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import snnet_lightning as sn
+from snnet_lightning.description import Origin
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.evaluation.metrics import Score
@@ -40,12 +41,14 @@ def contents(folder):
 @torch.no_grad()
 def test_saved_loaded_and_saved_again(digits_net, tmp_path):
     rows = stitch_rows(stitch_costs(digits_net), [Score(90 + i / 7, 99.0, 0.1 * i, 540) for i in range(35)])
-    digits_net.save_pretrained(tmp_path / "a", rows)
+    digits_net.rows, digits_net.origin = rows, Origin(base_models=("a/b", None, "c/d.e"), measured_on="digits")
+    digits_net.save_pretrained(tmp_path / "a")
     net, images = sn.load(tmp_path / "a"), torch.randn(3, 1, 8, 8)
     for stitch in digits_net.space:
         assert torch.equal(net(images, stitch.id), digits_net(images, stitch))
     assert net.description == digits_net.description
     assert net.rows == rows
+    assert net.origin == digits_net.origin
     net.save_pretrained(tmp_path / "b")
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
@@ -121,8 +124,12 @@ def test_what_asks_for_a_terabyte_is_refused(folder, kwargs):
         ({"_target_": "os.system"}, "_target_"),
         ({"anchors": []}, "anchors"),
         ({"stitch": {"space": "os.system"}}, "no stitch space"),
-        ({"num_classes": 7}, "model.safetensors is not of the network"),
+        ({"num_classes": 7}, "does not fit the configured network: 6 of another shape"),
         ({"library_name": "timm"}, "library_name"),
+        ({"origin": {"base_models": ["../../etc/passwd"]}}, "origin.base_models.0"),
+        ({"origin": {"measured_on": 3}}, "origin.measured_on=3"),
+        ({"origin": 3}, "origin"),
+        ({"export": {}}, "evaluate.py exported="),
     ],
 )
 def test_another_description_is_refused(folder, changes, why):
@@ -134,6 +141,13 @@ def test_another_description_is_refused(folder, changes, why):
 def test_a_config_that_is_none(folder, content):
     (folder / "config.json").write_text(content)
     assert "config.json" in refusal(folder)
+
+
+def test_a_path_that_leaves_the_folder(folder):
+    """Files are read by their own names; what a link of that name points to is read as data, and is none."""
+    (folder / "config.json").unlink()
+    (folder / "config.json").symlink_to("/etc/passwd")
+    assert "is no JSON" in refusal(folder)
 
 
 def test_truncated_weights(folder):

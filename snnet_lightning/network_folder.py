@@ -1,0 +1,67 @@
+"""The files of a saved SN-Net, read safely: nothing in them is executed."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from snnet_lightning.errors import InputError
+
+CONFIG, WEIGHTS, STITCHES, CARD, PICTURE = (
+    "config.json",
+    "model.safetensors",
+    "stitches.jsonl",
+    "README.md",
+    "front.png",
+)
+LIBRARY = "snnet_lightning"  # as the hub names libraries
+ALONE = "stitch_alone"  # in the config of a folder that holds one stitch only: its name
+EXPORT = "export"  # in the config of a folder that holds exported files: how they were made
+
+
+def read_config(folder: Path, where: str) -> dict[str, Any]:
+    """What stands in the config of a folder, as plain data.
+
+    Args:
+        where: the folder as the user named it, for the error.
+
+    Raises:
+        InputError: there is none, or it is of no SN-Net.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise InputError(f"{where}: no saved SN-Net, for it has no {CONFIG}")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}/{CONFIG}: is no JSON ({error})") from error
+    if isinstance(config, Mapping) and "architecture" in config and "anchors" not in config:
+        raise InputError(f"{where}: holds a single timm model: timm.create_model('local-dir:{where}', pretrained=True)")
+    if not isinstance(config, Mapping) or config.get("library_name") != LIBRARY:
+        raise InputError(f"{where}/{CONFIG}: is of no SN-Net: library_name must be {LIBRARY}")
+    return {key: value for key, value in config.items() if key != "library_name"}
+
+
+def write_config(config: Mapping[str, Any], folder: Path) -> None:
+    """Write what ``read_config`` reads."""
+    text = json.dumps({"library_name": LIBRARY, **config}, indent=2, ensure_ascii=False)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def read_weights(folder: Path, where: str) -> dict[str, Tensor]:
+    """The tensors in a folder, on the CPU.
+
+    Raises:
+        InputError: there are none, or they are no safetensors.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise InputError(f"{where}: has no {WEIGHTS}; weights in any other format are not loaded")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{where}/{WEIGHTS}: is damaged, or no safetensors file ({error})") from error

@@ -1,0 +1,111 @@
+"""Saving to and loading from the hub, whose place a server on this machine takes; the real service was not tried."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import snnet_lightning as sn
+from snnet_lightning.errors import InputError
+from tests.saved.hub_stand_in import stand_in
+
+PUSH = """
+import sys, snnet_lightning as sn
+net = sn.load(sys.argv[1])
+print(net.push_to_hub("me/net", commit_message="first"))
+net.rows = ()
+net.push_to_hub("me/net", revision="costs", private=True)
+"""
+LOAD = """
+import sys, torch, snnet_lightning as sn
+from snnet_lightning.errors import InputError
+try:
+    net = sn.load(*sys.argv[1:2], **dict(zip(["revision"], sys.argv[3:])))
+except InputError as error:
+    sys.exit(f"refused: {error}")
+net.save_pretrained(sys.argv[2])
+"""
+
+
+@pytest.fixture
+def hub(tmp_path):
+    """A hub, and what runs code that knows no other."""
+    with stand_in() as (hub, address):
+
+        def run(code, *arguments, **environment):
+            known = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+            home = {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": address, "HF_TOKEN": "hf_x"}
+            command = [sys.executable, "-c", code, *map(str, arguments)]
+            return subprocess.run(
+                command, env=known | home | environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
+            )
+
+        yield hub, run
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_pushed_and_loaded(hub, evaluated, tmp_path):
+    hub, run = hub
+    evaluated.save_pretrained(tmp_path / "net")
+    pushed = run(PUSH, tmp_path / "net")
+    assert pushed.returncode == 0, pushed.stderr
+    assert "/me/net" in pushed.stdout
+    files = hub.repositories["me/net"]["main"]
+    mine = contents(tmp_path / "net")
+    assert b'sn.load("me/net")' in files.pop("README.md")
+    del mine["README.md"]
+    assert {name: content for name, content in files.items() if name != ".gitattributes"} == mine
+
+    loaded = run(LOAD, "me/net", tmp_path / "again")
+    assert loaded.returncode == 0, loaded.stderr
+    assert contents(tmp_path / "again") == contents(tmp_path / "net")
+    assert not any("README" in request or "front.png" in request for request in hub.seen if "resolve" in request)
+
+    other = run(LOAD, "me/net", tmp_path / "costs", "costs")
+    assert other.returncode == 0, other.stderr
+    assert sn.load(tmp_path / "costs").rows[0].acc1 is None
+    offline = run(LOAD, "me/net", tmp_path / "offline", HF_HUB_OFFLINE="1")
+    assert offline.returncode == 0, offline.stderr  # out of the cache
+    assert contents(tmp_path / "offline") == contents(tmp_path / "net")
+
+
+def test_what_is_not_there(hub, tmp_path):
+    hub, run = hub
+    hub.repositories["me/other"] = {"main": {"pytorch_model.bin": b"pickle"}}
+    for words, why in {
+        ("me/none",): "me/none: no file or folder here, and not to be had on the hub: ",
+        ("me/other", "v9"): "me/other, revision v9: no file or folder here, and not to be had on the hub: ",
+        ("me/other",): "me/other: no saved SN-Net, for it has no config.json",
+    }.items():
+        done = run(LOAD, words[0], tmp_path / "x", *words[1:])
+        assert done.returncode == 1
+        assert done.stderr.strip().splitlines()[-1].startswith(f"refused: {why}")
+    assert not any(request.endswith("pytorch_model.bin") for request in hub.seen)
+
+
+def test_no_way_to_the_hub(hub, tmp_path):
+    _, run = hub
+    for environment in ({"HF_ENDPOINT": "http://127.0.0.1:9"}, {"HF_HUB_OFFLINE": "1"}):
+        done = run(LOAD, "me/net", tmp_path / "x", **environment)
+        last = done.stderr.strip().splitlines()[-1]
+        assert last.startswith("refused: me/net: no file or folder here, and not to be had on the hub: ")
+
+
+def test_without_the_hubs_library(hub, tmp_path):
+    _, run = hub
+    done = run("import sys; sys.modules['huggingface_hub'] = None\n" + LOAD.replace("net.save", "#"), "me/net", "x")
+    # timm needs the library too, but imports go on without it
+    assert "pip install 'snnet_lightning[hub]'" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["runs/last.ckpt", "weights.pth", "a/b/c", "../net", "./net", "/net/x", "a b/c"])
+def test_what_is_no_id_is_a_path(path, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match="no such file"):
+        sn.load(path)
+    with pytest.raises(InputError, match="is no id on the hub, so revision=v1 means nothing"):
+        sn.load(path, revision="v1")
