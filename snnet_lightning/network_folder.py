@@ -46,6 +46,19 @@ def read_config(folder: Path, where: str) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key != "library_name"}
 
 
+def read_export(folder: Path, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The description of the network whose stitches were exported into a folder, and how that was done.
+
+    Raises:
+        InputError: the folder holds no exported stitches.
+    """
+    config = read_config(folder, where)
+    how = config.pop(EXPORT, None)
+    if not isinstance(how, Mapping):
+        raise InputError(f"{where}: holds no exported stitches, which python -m snnet_lightning.export makes")
+    return config, dict(how)
+
+
 def write_config(config: Mapping[str, Any], folder: Path) -> None:
     """Write what ``read_config`` reads."""
     text = json.dumps({"library_name": LIBRARY, **config}, indent=2, ensure_ascii=False)

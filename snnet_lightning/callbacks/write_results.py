@@ -26,13 +26,13 @@ class WriteResults(L.Callback):
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.progress_bar_callback is not None:
             trainer.progress_bar_callback.teardown(trainer, pl_module, "test")  # its last state goes above the table
-        rows = pl_module.rows
-        if self.save_network:
+        rows, anchors = pl_module.rows, pl_module.anchor_ids
+        if self.save_network and hasattr(pl_module, "net"):  # which exported stitches come without
             pl_module.net.save_pretrained(self.directory / NETWORK)
-        report(rows, pl_module.net.space, self.directory)
+        report(rows, anchors, self.directory, getattr(pl_module, "network_acc1", None))
         for logger in trainer.loggers:
             if hasattr(logger, "log_stitches"):  # it knows tables
-                logger.log_stitches(rows, [stitch.id for stitch in pl_module.net.space.anchors])
+                logger.log_stitches(rows, anchors)
             else:
                 for row in rows:  # as a table: one step a stitch
                     logger.log_metrics({f"stitch/{k}": v for k, v in known(row).items() if k != "name"}, step=row.id)

@@ -20,7 +20,7 @@ from snnet_lightning.checkpoint_file import (
 from snnet_lightning.checkpoints.released import is_released, low_rank_of, released_state, space_of
 from snnet_lightning.description import Description
 from snnet_lightning.errors import InputError
-from snnet_lightning.evaluation.results import read_rows
+from snnet_lightning.evaluation.results import Row, read_rows
 from snnet_lightning.network.bounded import build_within
 from snnet_lightning.network.extract import ExtractedStitch
 from snnet_lightning.network.snnet import SNNet
@@ -70,9 +70,18 @@ def load(
     else:
         net = _network_of(content, anchors, space, where)
     load_weights(net, content, where)
-    if (Path(path) / STITCHES).is_file():
-        net.rows = read_rows(Path(path) / STITCHES, net.space)
+    net.rows = rows_beside(path, net)
     return net.eval()
+
+
+def rows_beside(path: str | Path, net: SNNet) -> list[Row]:
+    """What the folder of a saved network says of its stitches; nothing where ``path`` is no such folder.
+
+    Raises:
+        InputError: the rows are not of this network.
+    """
+    rows = Path(path) / STITCHES
+    return read_rows(rows, net.space) if rows.is_file() else []
 
 
 def _stitch_alone(content: Mapping[str, Any], description: Description, where: str) -> ExtractedStitch:

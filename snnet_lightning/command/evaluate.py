@@ -1,4 +1,4 @@
-"""Evaluate every stitch of a checkpoint, or only say what each costs."""
+"""Evaluate every stitch of a checkpoint, or those that were exported, or only say what each costs."""
 
 from dataclasses import dataclass
 
@@ -17,16 +17,18 @@ class Evaluation:
     """What is evaluated, and what the evaluation returns: the options that belong to no group.
 
     Args:
-        ckpt_path: a checkpoint of ours, or a published file.
+        ckpt_path: a checkpoint of ours, a saved network, or a published file.
+        exported: a folder of exported stitches, to be evaluated instead.
         init_from: belongs to a training.
         accuracy: whether accuracies are measured, or only costs told.
         optimized_metric: the logged metric that a sweep is told of.
 
     Raises:
-        InputError: the file is given as one to start from.
+        InputError: the file is given as one to start from; several things are to be evaluated.
     """
 
     ckpt_path: File | None
+    exported: File | None
     init_from: File | None
     accuracy: bool
     optimized_metric: str
@@ -36,13 +38,22 @@ class Evaluation:
             raise InputError(
                 f"init_from={self.init_from} starts a training (train.py); ckpt_path={self.init_from} evaluates it"
             )
+        if None not in (self.ckpt_path, self.exported):
+            raise InputError(f"ckpt_path={self.ckpt_path} and exported={self.exported}: give one of them")
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
 @job
 def task(cfg: DictConfig) -> float | None:
     from snnet_lightning.command.instantiate import made
-    from snnet_lightning.command.parts import create_net, create_trainer, load_evaluated, metric
+    from snnet_lightning.command.parts import (
+        create_datamodule,
+        create_net,
+        create_trainer,
+        evaluate_exported,
+        load_evaluated,
+        metric,
+    )
     from snnet_lightning.evaluation.report import report_costs
 
     made(cfg, "process")
@@ -50,7 +61,10 @@ def task(cfg: DictConfig) -> float | None:
     if not options.accuracy:
         report_costs(create_net(cfg), cfg.trainer.default_root_dir)
         return None
-    datamodule = made(cfg, "data")
+    datamodule = create_datamodule(cfg)
+    if options.exported:
+        _, found = evaluate_exported(cfg, options.exported, datamodule)
+        return metric(found, options.optimized_metric)
     net = create_net(cfg, datamodule)
     load_evaluated(net, options.ckpt_path, cfg.recalled_from)
     model = made(cfg, "model", net=net)
@@ -60,7 +74,7 @@ def task(cfg: DictConfig) -> float | None:
 
 
 def main() -> None:
-    run(task, recalled_by="ckpt_path")
+    run(task, recalled_by=["ckpt_path", "exported"])
 
 
 if __name__ == "__main__":

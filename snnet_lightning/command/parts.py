@@ -1,16 +1,18 @@
 """What training and evaluation make alike: network, weights, trainer, result."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import lightning as L
 from omegaconf import DictConfig
 
 from snnet_lightning.checkpoint_file import read_checkpoint
-from snnet_lightning.checkpoints.load import load_weights, same_classes
+from snnet_lightning.checkpoints.load import load_weights, rows_beside, same_classes
 from snnet_lightning.command.instantiate import instantiate, made
 from snnet_lightning.errors import InputError
+from snnet_lightning.evaluation.results import Row
+from snnet_lightning.model.exported_module import ExportedModule
 from snnet_lightning.model.strategy import require_strategy
 from snnet_lightning.network.snnet import SNNet
 
@@ -27,8 +29,21 @@ def create_net(cfg: DictConfig, datamodule: L.LightningDataModule | None = None)
     return made(cfg, "net", **{name: getattr(datamodule, name, None) for name in names})
 
 
-def create_trainer(cfg: DictConfig) -> L.Trainer:
-    callbacks = [*filter(None, instantiate(cfg.callbacks).values())]
+def create_datamodule(cfg: DictConfig) -> L.LightningDataModule:
+    """The configured data.
+
+    Raises:
+        InputError: there are none, for the file that the network was composed from does not say them.
+    """
+    if not cfg.get("data", True):
+        raise InputError(f"{cfg.recalled_from}: does not say which data it was trained on: add data=...")
+    return made(cfg, "data")
+
+
+def create_trainer(cfg: DictConfig, only: Collection[str] | None = None) -> L.Trainer:
+    """The configured trainer, with all callbacks of the configuration, or ``only`` those."""
+    configured = instantiate(cfg.callbacks).items()
+    callbacks = [callback for key, callback in configured if callback and (only is None or key in only)]
     trainer = made(cfg, "trainer", callbacks=callbacks, logger=[*instantiate(cfg.logger).values()])
     require_strategy(trainer)
     return trainer
@@ -63,8 +78,18 @@ def load_evaluated(net: SNNet, ckpt_path: str | None, recalled_from: str | None)
     where = f"ckpt_path={ckpt_path}"
     content = read_checkpoint(ckpt_path, where)
     load_weights(net, content, where)
+    net.rows = rows_beside(ckpt_path, net)
     if not same_classes(net, content, where):
         log.warning("%s was trained on classes of other names than those of the data", where)
+
+
+def evaluate_exported(
+    cfg: DictConfig, folder: str, datamodule: L.LightningDataModule
+) -> tuple[list[Row], Mapping[str, Any]]:
+    """Evaluate the stitches in a folder of exported ones; their rows, and what was logged."""
+    module, trainer = ExportedModule(folder), create_trainer(cfg, only=("write_results", "progress"))
+    trainer.test(module, datamodule=datamodule, verbose=False)
+    return module.rows, trainer.callback_metrics
 
 
 def _require_recalled(option: str, path: str, recalled_from: str | None) -> None:

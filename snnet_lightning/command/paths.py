@@ -8,6 +8,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 PATHS = (
     "ckpt_path",
     "init_from",
+    "exported",
     "recalled_from",
     "anchors.weights",
     "data.root",

@@ -7,6 +7,7 @@ for options that are known here; nothing in a file names what is to be called.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -15,6 +16,7 @@ from hydra.core.override_parser.types import Override
 from snnet_lightning.command.overrides import overrides_in
 from snnet_lightning.errors import InputError
 
+EXPORTED = "exported"
 GROUPS = ("anchors", "stitch", "data")
 RECALLED = "recalled"  # the name of every choice that is made here
 GROUP = "checkpoint"  # its group in the defaults lists, the last of all, so that it wins over experiments
@@ -22,21 +24,22 @@ DATA_CHOOSERS = ("data", "experiment", "debug")  # groups whose choice brings ot
 
 
 @contextmanager
-def recalled(words: Sequence[str], option: str) -> Iterator[None]:
-    """Offer what the file in ``option`` says to Hydra, for what is composed in the body; nothing where none is named.
+def recalled(words: Sequence[str], *options: str) -> Iterator[None]:
+    """Offer what the file in an option says to Hydra, for what is composed in the body; nothing where none is named.
 
     Args:
         words: the command line.
-        option: ``ckpt_path`` for network and data, ``init_from`` for the network alone.
+        options: of which the first that is typed counts; ``ckpt_path`` for network and data, ``exported`` for a folder
+            of exported stitches, ``init_from`` for the network alone.
 
     Raises:
         InputError: the file cannot be read, or says what no network is.
     """
     typed = overrides_in(words)
-    path = _value_of(typed, option)
+    named = {option: path for option in options if (path := _value_of(typed, option)) is not None}
     store = ConfigStore.instance()
     try:
-        if path is not None:
+        for option, path in [*named.items()][:1]:
             for group, name, node in _choices(typed, option, str(path)):
                 store.store(group=group, name=RECALLED, node=node, package=name)
         yield
@@ -50,10 +53,12 @@ def _choices(typed: Sequence[Override], option: str, path: str) -> Iterator[tupl
     from snnet_lightning.checkpoint_file import description_in, read_checkpoint
     from snnet_lightning.checkpoints.load import says_nothing
     from snnet_lightning.checkpoints.released import is_released, low_rank_of, space_of
+    from snnet_lightning.description import KEY
+    from snnet_lightning.network_folder import read_export
     from snnet_lightning.stitch import PairedSpace
 
     where = f"{option}={path}"
-    content = read_checkpoint(path, where)
+    content = {KEY: read_export(Path(path), where)[0]} if option == EXPORTED else read_checkpoint(path, where)
     description = description_in(content, where)
     chosen = {override.key_or_group for override in typed if str(override.value()) != "none"}
     groups: dict[str, dict[str, Any]] = {}
@@ -70,7 +75,7 @@ def _choices(typed: Sequence[Override], option: str, path: str) -> Iterator[tupl
         values = {"net": {"low_rank": description.layers.low_rank}}
         if "anchors" not in chosen:  # once more, for experiments and debug say values of anchors too
             values["anchors"] = groups["anchors"]
-        if option == "ckpt_path" and not chosen & set(DATA_CHOOSERS) and _value_of(typed, "accuracy") is not False:
+        if option in ("ckpt_path", EXPORTED) and not chosen & set(DATA_CHOOSERS) and _value_of(typed, "accuracy") is not False:
             groups["data"] = _data(content, where)
     if "net" in chosen:
         values.pop("net", None)
@@ -106,14 +111,14 @@ def _node(space: Any) -> dict[str, Any]:
 
 
 def _data(content: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The data of the training: values for one of the choices that are known here."""
+    """The data of the training: values for one of the choices that are known here; nothing if it does not say them."""
     from snnet_lightning.data import KINDS, JpegDigitsDataModule
     from snnet_lightning.description import plain
 
     kind = next((kind for kind in KINDS if kind.__qualname__ in content), None)
     given = content.get(kind.CHECKPOINT_HYPER_PARAMS_KEY) if kind else None
     if not isinstance(given, Mapping):
-        raise InputError(f"{where}: does not say which data it was trained on: add data=...")
+        return {}
     known = signature(kind).parameters
     try:
         values = plain({key: value for key, value in given.items() if key in known})

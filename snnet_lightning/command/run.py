@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from snnet_lightning.command.explain import explain
@@ -15,7 +15,7 @@ SHOW_TRACEBACK = "HYDRA_FULL_ERROR"
 OUR_CHOICE = "SNNET_HANDLES_ERRORS"
 
 
-def run(main: Callable[[], Any], recalled_by: str) -> None:
+def run(main: Callable[[], Any], recalled_by: Sequence[str]) -> None:
     """Run it; a configuration that cannot be composed ends in one line and exit status 1.
 
     So does Ctrl-C, with the exit status that shells have for it.
@@ -23,7 +23,7 @@ def run(main: Callable[[], Any], recalled_by: str) -> None:
     With HYDRA_FULL_ERROR=1 the traceback is shown instead, as everywhere in Hydra.
 
     Args:
-        recalled_by: the option that names a file whose network is to be composed.
+        recalled_by: the options that name a file whose network is to be composed.
     """
     # OpenMP's idle threads spin by default; where another process wants the cores too, a step then takes 30 times as
     # long (measured on two cores). PyTorch is not imported yet, so this is still heard.
@@ -34,7 +34,7 @@ def run(main: Callable[[], Any], recalled_by: str) -> None:
         os.environ[OUR_CHOICE] = "1"
     try:
         require_choices(sys.argv[1:])
-        with recalled(sys.argv[1:], recalled_by), sweeps_summed_up():
+        with recalled(sys.argv[1:], *recalled_by), sweeps_summed_up():
             main()
     except KeyboardInterrupt:
         if asked_for_traceback:

@@ -44,11 +44,11 @@ class Training:
 def task(cfg: DictConfig) -> float:
     from snnet_lightning.checkpoints.resume import forget_requeued, requeued, require_resumable, resolve_last
     from snnet_lightning.command.instantiate import made
-    from snnet_lightning.command.parts import create_net, create_trainer, metric, start_from
+    from snnet_lightning.command.parts import create_datamodule, create_net, create_trainer, metric, start_from
 
     made(cfg, "process")
     options = made(cfg, "training")
-    datamodule = made(cfg, "data")
+    datamodule = create_datamodule(cfg)
     net = create_net(cfg, datamodule)
     ckpt_path = resolve_last(options.ckpt_path, options.checkpoints) or requeued(cfg.trainer.default_root_dir)
     if options.init_from and ckpt_path is None:
@@ -66,7 +66,7 @@ def task(cfg: DictConfig) -> float:
 
 
 def main() -> None:
-    run(task, recalled_by="init_from")
+    run(task, recalled_by=["init_from"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The picture of all stitches: FLOPs against top-1."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -15,16 +15,19 @@ from snnet_lightning.evaluation.pareto import pareto_front
 from snnet_lightning.evaluation.results import Row
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
-STITCH, FRONT, ANCHOR = "#56B4E9", "#0072B2", "#D55E00"
+STITCH, FRONT, ANCHOR, NETWORK = "#56B4E9", "#0072B2", "#D55E00", "#000000"
 
 
-def plot_pareto(rows: Sequence[Row], anchors: Sequence[int], path: Path) -> None:
+def plot_pareto(
+    rows: Sequence[Row], anchors: Sequence[int], path: Path, network_acc1: Mapping[int, float] | None = None
+) -> None:
     """FLOPs against top-1: anchors as stars, the others as dots sized by parameters, and the Pareto front.
 
     Args:
         rows: the stitches, with accuracies.
         anchors: ids of those that are single anchors.
         path: the PNG to write.
+        network_acc1: of stitches that were exported, top-1 of the network by id, for a front of its own.
     """
     flops = np.array([row.flops for row in rows], dtype=float)
     acc1 = np.array([row.acc1 for row in rows])
@@ -44,6 +47,12 @@ def plot_pareto(rows: Sequence[Row], anchors: Sequence[int], path: Path) -> None
         label="Pareto front",
         zorder=1,
     )
+    if network_acc1:
+        before = [(row.flops, network_acc1[row.id]) for row in rows if row.id in network_acc1]
+        line = np.array([before[i] for i in pareto_front(before)])
+        axes.plot(
+            line[:, 0] / unit, line[:, 1], color=NETWORK, lw=1.5, ls="--", drawstyle="steps-post", label="network's front"
+        )
     axes.scatter(
         flops[~single] / unit,
         acc1[~single],

@@ -1,6 +1,6 @@
 """Everything that an evaluation leaves behind: a file of rows, a picture, a page, a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from snnet_lightning.evaluation.cost import stitch_costs
@@ -10,23 +10,28 @@ from snnet_lightning.evaluation.results import Row, stitch_rows, write_rows
 from snnet_lightning.evaluation.summary import summarise, write_summary
 from snnet_lightning.evaluation.table import print_table
 from snnet_lightning.network.snnet import SNNet
-from snnet_lightning.stitch.route import StitchSpace
 
 
-def report(rows: Sequence[Row], space: StitchSpace, directory: Path) -> None:
-    """Write ``stitches.jsonl``, the page and, where accuracies were measured, summary and picture; print the table."""
-    anchors = [stitch.id for stitch in space.anchors]
+def report(
+    rows: Sequence[Row], anchors: Sequence[int], directory: Path, network_acc1: Mapping[int, float] | None = None
+) -> None:
+    """Write ``stitches.jsonl``, the page and, where accuracies were measured, summary and picture; print the table.
+
+    Args:
+        anchors: ids of the stitches that are single anchors.
+        network_acc1: of stitches that were exported, top-1 of the network by id, to be shown beside.
+    """
     write_rows(rows, directory / "stitches.jsonl")
     summary = None
     if rows[0].acc1 is not None:
         summary = summarise(rows, anchors)
         write_summary(summary, directory)
-        plot_pareto(rows, anchors, directory / "pareto.png")
+        plot_pareto(rows, anchors, directory / "pareto.png", network_acc1)
     write_html_report(rows, anchors, directory, summary)
-    print_table(rows, anchors)
+    print_table(rows, anchors, network_acc1)
     print(f"results are in {directory}")
 
 
 def report_costs(net: SNNet, directory: str) -> None:
     """Report what every stitch costs, without accuracies."""
-    report(stitch_rows(stitch_costs(net)), net.space, Path(directory))
+    report(stitch_rows(stitch_costs(net)), [stitch.id for stitch in net.space.anchors], Path(directory))

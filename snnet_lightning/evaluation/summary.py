@@ -19,23 +19,27 @@ def summarise(rows: Sequence[Row], anchors: Sequence[int]) -> dict[str, float]:
     """The summary metrics by the names under which they are logged; all in percent or percentage points.
 
     Args:
-        rows: the stitches, with accuracies.
+        rows: the stitches, with accuracies; where no anchor, or nothing else, is among them, what compares both is
+            left out.
         anchors: ids of those that are single anchors.
     """
     single = sorted((row for row in rows if row.id in anchors), key=lambda row: row.flops)
     stitched = [row for row in rows if row.id not in anchors]
-    line = np.interp(
-        [row.flops for row in stitched], [row.flops for row in single], [row.acc1 for row in single]
-    )  # beyond the outer anchors: their accuracies
     points = [(row.flops, row.acc1) for row in rows]
     front = [points[i] for i in pareto_front(points)]
-    return {
+    summary = {
         "test/acc1": float(np.mean([row.acc1 for row in rows])),
         **{f"test/acc1/{row.name}": row.acc1 for row in rows if row.id in anchors},
-        "test/pareto_area": area_under_front(front, single[0].flops, single[-1].flops),
         "test/pareto_share": 100 * len(front) / len(rows),
-        "test/gap": float(np.mean([row.acc1 for row in stitched] - line)),
     }
+    if single:
+        summary["test/pareto_area"] = area_under_front(front, single[0].flops, single[-1].flops)
+    if single and stitched:
+        line = np.interp(
+            [row.flops for row in stitched], [row.flops for row in single], [row.acc1 for row in single]
+        )  # beyond the outer anchors: their accuracies
+        summary["test/gap"] = float(np.mean([row.acc1 for row in stitched] - line))
+    return summary
 
 
 def area_under_front(front: Sequence[tuple[float, float]], cheapest: float, dearest: float) -> float:

@@ -1,6 +1,6 @@
 """The stitches as a table on the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -9,16 +9,26 @@ from rich.table import Table
 from snnet_lightning.evaluation.results import Row
 
 
-def print_table(rows: Sequence[Row], anchors: Sequence[int]) -> None:
-    """Print one line a stitch, in id order, the single anchors in bold; accuracies in percent."""
+def print_table(
+    rows: Sequence[Row], anchors: Sequence[int], network_acc1: Mapping[int, float] | None = None
+) -> None:
+    """Print one line a stitch, in id order, the single anchors in bold; accuracies in percent.
+
+    Args:
+        network_acc1: of stitches that were exported, top-1 of the network by id, for a column of its own.
+    """
     measured = rows[0].acc1 is not None
     table = Table(title=f"{len(rows)} stitches", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("id", justify="right", no_wrap=True)
     table.add_column("stitch", overflow="fold")
     for column in columns(measured):
         table.add_column(column, justify="right", no_wrap=True)
+    if network_acc1:
+        table.add_column("network", justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(str(row.id), row.name, *formatted(row, measured), style="bold" if row.id in anchors else None)
+        beside = [f"{network_acc1[row.id]:.2f}" if row.id in network_acc1 else ""] if network_acc1 else []
+        style = "bold" if row.id in anchors else None
+        table.add_row(str(row.id), row.name, *formatted(row, measured), *beside, style=style)
     Console(markup=False).print(table)
 
 

@@ -88,6 +88,11 @@ class SNNetModule(L.LightningModule):
         self.validation_metrics = StitchMetrics(len(self.validation_stitches))
         self.test_metrics = StitchMetrics(len(net.space))
 
+    @property
+    def anchor_ids(self) -> list[int]:
+        """Of the stitches that are single anchors."""
+        return [stitch.id for stitch in self.net.space.anchors]
+
     @cached_property
     def costs(self) -> dict[Stitch, Cost]:
         return stitch_costs(self.net)
@@ -260,11 +265,10 @@ class SNNetModule(L.LightningModule):
     def on_test_epoch_end(self) -> None:
         self.scores = self.test_metrics.scores()
         self.test_metrics.reset()
-        anchors = [stitch.id for stitch in self.net.space.anchors]
         self.rows = stitch_rows(self.costs, self.scores, self.net.route_statistics.calibrated)
         images = getattr(self.trainer.datamodule, "test_images", None)
         self.net.rows, self.net.origin = self.rows, self.net.origin.model_copy(update={"measured_on": images})
-        self.log_dict(summarise(self.rows, anchors), sync_dist=True)  # the same everywhere
+        self.log_dict(summarise(self.rows, self.anchor_ids), sync_dist=True)  # the same everywhere
 
     def _score(self, batch: Batch, stitches: Any, metrics: StitchMetrics) -> None:
         images, classes = self.converted(batch)
