@@ -18,7 +18,7 @@ FLOORS = [
     {"network"},
     {"evaluation"},
     {"saved"},
-    {"checkpoints", "data", "distillation", "optim", "sampler"},
+    {"checkpoints", "data", "distillation", "export", "optim", "sampler"},
     {"model", "trainer"},
     {"callbacks"},
     {"logger", "sweeps"},
