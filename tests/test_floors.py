@@ -18,14 +18,15 @@ FLOORS = [
     {"network"},
     {"evaluation"},
     {"saved"},
-    {"checkpoints", "data", "distillation", "optim", "sampler"},
+    {"checkpoints", "data", "distillation", "export", "optim", "sampler"},
     {"model", "trainer"},
     {"callbacks"},
     {"logger", "sweeps"},
     {"command", "train_digits"},
 ]
-# A method of the network that does what stands above it, on its first use: (file, what it imports).
-DOORS = {("network/snnet.py", "saved")}
+# A method of the network that does what stands above it, on its first use, and a command that has the name of a part:
+# (file, what it imports).
+DOORS = {("network/snnet.py", "saved"), ("export/__main__.py", "command")}
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 
 

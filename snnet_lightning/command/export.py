@@ -27,7 +27,7 @@ class Export:
         exported: belongs to an evaluation.
         accuracy: whether there are images to compare on, and accuracies are measured after a conversion.
         stitches: ``front``, ``all``, ids or names.
-        preprocessing_inside: whether the files take pixels in 0..1.
+        normalise: whether the files take pixels in 0..1 and normalise them.
         tolerance: the largest difference of two logits to the network's.
         images: test images to compare on.
         calibration_images: training images for static quantisation.
@@ -46,7 +46,7 @@ class Export:
     opset: PositiveInt
     precision: Literal["fp32", "fp16", "int8"]
     quantization: Literal["dynamic", "static"]
-    preprocessing_inside: bool
+    normalise: bool
     tolerance: NonNegativeFloat | None
     images: PositiveInt
     calibration_images: PositiveInt

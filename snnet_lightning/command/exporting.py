@@ -44,7 +44,7 @@ def export(cfg: DictConfig) -> float | None:
         opset=options.opset,
         precision=options.precision,
         quantization=options.quantization,
-        preprocessing_inside=options.preprocessing_inside,
+        normalise=options.normalise,
         tolerance=options.tolerance,
         calibration_images=_calibrating(datamodule, options),
         overwrite=options.overwrite,
@@ -79,7 +79,7 @@ def chosen(net: SNNet, words: int | str | Sequence[int | str], ckpt_path: str) -
     unknown = [word for word in words if word not in names]
     if unknown or not words:
         raise InputError(
-            f"stitch={unknown[0] if unknown else '[]'}: must be front, all, ids from 0 to {len(net.space) - 1} or names, "
+            f"stitch={unknown[0] if unknown else '[]'}: must be front, all, ids from 0 to {len(net.space) - 1}, or names "
             f"such as {net.space[0].name}"
         )
     return sorted({names[word] for word in words}, key=lambda stitch: stitch.id)

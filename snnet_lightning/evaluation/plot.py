@@ -51,7 +51,13 @@ def plot_pareto(
         before = [(row.flops, network_acc1[row.id]) for row in rows if row.id in network_acc1]
         line = np.array([before[i] for i in pareto_front(before)])
         axes.plot(
-            line[:, 0] / unit, line[:, 1], color=NETWORK, lw=1.5, ls="--", drawstyle="steps-post", label="network's front"
+            line[:, 0] / unit,
+            line[:, 1],
+            color=NETWORK,
+            lw=1.5,
+            ls="--",
+            drawstyle="steps-post",
+            label="network's front",
         )
     axes.scatter(
         flops[~single] / unit,

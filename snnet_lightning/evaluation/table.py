@@ -9,9 +9,7 @@ from rich.table import Table
 from snnet_lightning.evaluation.results import Row
 
 
-def print_table(
-    rows: Sequence[Row], anchors: Sequence[int], network_acc1: Mapping[int, float] | None = None
-) -> None:
+def print_table(rows: Sequence[Row], anchors: Sequence[int], network_acc1: Mapping[int, float] | None = None) -> None:
     """Print one line a stitch, in id order, the single anchors in bold; accuracies in percent.
 
     Args:

@@ -5,7 +5,6 @@ from pathlib import Path
 import lightning as L
 from torch import Tensor
 
-from snnet_lightning.evaluation.cost import Cost
 from snnet_lightning.evaluation.metrics import StitchMetrics
 from snnet_lightning.evaluation.results import Row
 from snnet_lightning.evaluation.summary import summarise

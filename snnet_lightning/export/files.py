@@ -1,0 +1,92 @@
+"""What a folder of exported stitches says of itself."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from snnet_lightning.checked import checked
+from snnet_lightning.description import Description, read_description
+from snnet_lightning.errors import InputError
+from snnet_lightning.evaluation.results import Row, known, write_jsonl
+from snnet_lightning.export.normalised import pixels_of
+from snnet_lightning.network_folder import CONFIG, EXPORT, STITCHES, read_export, write_config
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file of the folder by its name, what is known of it, and top-1 in percent that the network had, if known."""
+
+    name: str
+    row: Row
+    network_acc1: float | None = None
+
+
+@dataclass(frozen=True)
+class ExportedFolder:
+    """What lies there: files, the network that they are of, and whether they take pixels in 0..1."""
+
+    files: tuple[ExportedFile, ...]
+    description: Description
+    normalise: bool
+
+    @property
+    def anchors(self) -> list[str]:
+        """The names of stitches that are single anchors."""
+        return [anchor.alias for anchor in self.description.anchors]
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Normalised images (N, C, H, W) as the files take them."""
+        return pixels_of(images, self.description.preprocessing) if self.normalise else images
+
+
+def mark(folder: Path, how: Mapping[str, Any], description: Mapping[str, Any], files: Iterable[ExportedFile]) -> None:
+    """Write into ``folder`` what was exported, how, and one row a stitch."""
+    write_config({EXPORT: how, **description}, folder)
+    _write(files, folder)
+
+
+def read_exported(folder: str | Path) -> ExportedFolder:
+    """What lies in a folder of exported stitches.
+
+    Raises:
+        InputError: it is none, or damaged.
+    """
+    folder, where = Path(folder), f"exported={folder}"
+    config, how = read_export(folder, where)
+    description = read_description(config, f"{where}/{CONFIG}")
+    path, make = folder / STITCHES, checked(Row)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    files = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            content = json.loads(line)
+            name, network_acc1 = content.pop("file"), content.pop("network_acc1", None)
+            files.append(ExportedFile(name, make(**content), None if network_acc1 is None else float(network_acc1)))
+            if Path(name).name != name:  # it would lie elsewhere
+                raise ValueError(name)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise InputError(f"{where}/{STITCHES}: line {number} is no exported stitch") from error
+    if not files:
+        raise InputError(f"{where}: holds no {STITCHES}, or none in it")
+    normalise = how.get("normalise") is True
+    if normalise and description.preprocessing is None:
+        raise InputError(f"{where}/{CONFIG}: does not say how its files normalise images")
+    return ExportedFolder(tuple(files), description, normalise)
+
+
+def note_accuracies(folder: Path, rows: Sequence[Row]) -> None:
+    """Write down what an evaluation of all files found; ``rows`` in their order."""
+    exported = read_exported(folder)
+    _write([replace(file, row=row) for file, row in zip(exported.files, rows, strict=True)], folder)
+
+
+def _write(files: Iterable[ExportedFile], folder: Path) -> None:
+    more = [{"file": file.name, "network_acc1": file.network_acc1} for file in files]
+    lines = [
+        known(file.row) | {k: v for k, v in m.items() if v is not None} for file, m in zip(files, more, strict=True)
+    ]
+    write_jsonl(lines, folder / STITCHES)
