@@ -9,8 +9,9 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
+from snnet_lightning.checkpoints import load
 from snnet_lightning.command.instantiate import made
-from snnet_lightning.command.parts import create_datamodule, create_net, evaluate_exported, load_evaluated, metric
+from snnet_lightning.command.parts import create_datamodule, evaluate_exported, metric, require_classes
 from snnet_lightning.data.some_images import test_images, training_images
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.pareto import pareto_front
@@ -30,8 +31,11 @@ def export(cfg: DictConfig) -> float | None:
     made(cfg, "process")
     options = made(cfg, "export")
     datamodule = create_datamodule(cfg) if options.accuracy and cfg.data else None
-    net = create_net(cfg, datamodule).eval()
-    load_evaluated(net, options.ckpt_path, cfg.recalled_from)
+    net = load(options.ckpt_path)  # as the file says, whatever the data are
+    if not isinstance(net, SNNet):
+        raise InputError(f"ckpt_path={options.ckpt_path}: holds one stitch alone; give the whole network")
+    if datamodule is not None:
+        require_classes(datamodule, net.description, f"ckpt_path={options.ckpt_path}")
     stitches = chosen(net, options.stitches, options.ckpt_path)
     log.info("exporting %d of %d stitches as %s, %s", len(stitches), len(net.space), options.format, options.precision)
     folder = Path(options.folder)
@@ -79,8 +83,8 @@ def chosen(net: SNNet, words: int | str | Sequence[int | str], ckpt_path: str) -
     unknown = [word for word in words if word not in names]
     if unknown or not words:
         raise InputError(
-            f"stitch={unknown[0] if unknown else '[]'}: must be front, all, ids from 0 to {len(net.space) - 1}, or names "
-            f"such as {net.space[0].name}"
+            f"stitch={unknown[0] if unknown else '[]'}: must be front, all, ids from 0 to "
+            f"{len(net.space) - 1}, or names such as {net.space[0].name}"
         )
     return sorted({names[word] for word in words}, key=lambda stitch: stitch.id)
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from snnet_lightning.checkpoint_file import read_checkpoint
 from snnet_lightning.checkpoints.load import load_weights, rows_beside, same_classes
 from snnet_lightning.command.instantiate import instantiate, made
+from snnet_lightning.description import Description
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.results import Row
 from snnet_lightning.model.exported_module import ExportedModule
@@ -88,8 +89,22 @@ def evaluate_exported(
 ) -> tuple[list[Row], Mapping[str, Any]]:
     """Evaluate the stitches in a folder of exported ones; their rows, and what was logged."""
     module, trainer = ExportedModule(folder), create_trainer(cfg, only=("write_results", "progress"))
+    require_classes(datamodule, module.exported.description, f"exported={folder}")
     trainer.test(module, datamodule=datamodule, verbose=False)
     return module.rows, trainer.callback_metrics
+
+
+def require_classes(datamodule: L.LightningDataModule, description: Description, where: str) -> None:
+    """Check that the data have as many classes as a network; warn where they have other names.
+
+    Raises:
+        InputError: they have not.
+    """
+    classes, names = (getattr(datamodule, name, None) for name in ("num_classes", "class_names"))
+    if classes not in (None, description.num_classes):
+        raise InputError(f"{where}: is of {description.num_classes} classes, but the data have {classes}")
+    if names and description.class_names and tuple(names) != description.class_names:
+        log.warning("%s was trained on classes of other names than those of the data", where)
 
 
 def _require_recalled(option: str, path: str, recalled_from: str | None) -> None:

@@ -75,11 +75,8 @@ def _choices(typed: Sequence[Override], option: str, path: str) -> Iterator[tupl
         values = {"net": {"low_rank": description.layers.low_rank}}
         if "anchors" not in chosen:  # once more, for experiments and debug say values of anchors too
             values["anchors"] = groups["anchors"]
-        if (
-            option in ("ckpt_path", EXPORTED)
-            and not chosen & set(DATA_CHOOSERS)
-            and _value_of(typed, "accuracy") is not False
-        ):
+        measured = option in ("ckpt_path", EXPORTED) and _value_of(typed, "accuracy") is not False
+        if measured and not chosen & set(DATA_CHOOSERS):
             groups["data"] = _data(content, where)
     if "net" in chosen:
         values.pop("net", None)

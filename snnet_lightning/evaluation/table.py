@@ -22,7 +22,7 @@ def print_table(rows: Sequence[Row], anchors: Sequence[int], network_acc1: Mappi
     for column in columns(measured):
         table.add_column(column, justify="right", no_wrap=True)
     if network_acc1:
-        table.add_column("network", justify="right", no_wrap=True)
+        table.add_column("before", justify="right", no_wrap=True)
     for row in rows:
         beside = [f"{network_acc1[row.id]:.2f}" if row.id in network_acc1 else ""] if network_acc1 else []
         style = "bold" if row.id in anchors else None

@@ -12,7 +12,7 @@ from snnet_lightning.errors import InputError
 from snnet_lightning.export.extra import extra
 from snnet_lightning.export.program import load_program
 
-QUIET = 3  # of onnxruntime's log: errors only
+QUIET = 4  # of onnxruntime's log: errors are raised as well
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ class ExportedModule(L.LightningModule):
     def on_test_epoch_end(self) -> None:
         scores = self.test_metrics.scores()
         self.test_metrics.reset()
-        rows = [file.row for file in self.exported.files]
-        self.rows = [Row(row.id, row.name, row.flops, row.params, **vars(score)) for row, score in zip(rows, scores)]
+        self.rows = [
+            Row(file.row.id, file.row.name, file.row.flops, file.row.params, **vars(score))
+            for file, score in zip(self.exported.files, scores, strict=True)
+        ]
         self.log_dict(summarise(self.rows, self.anchor_ids), sync_dist=True)  # the same everywhere
