@@ -12,6 +12,7 @@ from torch import Tensor
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.evaluation.results import Row, stitch_rows
+from snnet_lightning.export.extra import extra
 from snnet_lightning.export.files import ExportedFile, mark
 from snnet_lightning.export.folder import new_folder
 from snnet_lightning.export.formats import Write, graphs, programs
@@ -26,6 +27,7 @@ from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch.route import Stitch
 
 TOLERANCE = 1e-4  # of logits, for fp32
+LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ def _check(
 ) -> None:
     if format != "onnx" and precision != "fp32":
         raise InputError(f"precision={precision}: format={format} is written in fp32 alone; format=onnx has all")
+    for library in LIBRARIES if format == "onnx" else ():
+        extra(library)
     if normalise and net.preprocessing is None:
         raise InputError("normalise=true: it is unknown how the images of this network were normalised")
     if precision == "int8" and quantization == "static" and calibration_images is None:

@@ -32,8 +32,6 @@ def onnx_graph(module: nn.Module, input_size: Sequence[int], opset: int = OPSET)
     latest = extra("onnx").defs.onnx_opset_version()
     if not 1 <= opset <= latest:
         raise InputError(f"opset={opset}: onnx {extra('onnx').__version__} knows 1 to {latest}")
-    for name in ("onnx_ir", "onnxscript"):
-        extra(name)
     with quiet():
         program = torch.onnx.export(
             module,

@@ -1,23 +1,61 @@
-"""A graph whose matrix products run on 8-bit integers."""
+"""A graph that computes on 8-bit integers where most of the weights are."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import Tensor
 
 from snnet_lightning.export.extra import extra
+from snnet_lightning.export.graph import IMAGES
 from snnet_lightning.export.quiet import quiet
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+BATCH = 16  # calibration images at a time
+
 
 def int8(model: ir.Model, images: Tensor | None = None) -> ir.Model:
-    ir, quantization = extra("onnx_ir"), extra("onnxruntime.quantization")
+    """``model`` with the weights of its matrix products as int8, one scale a channel; the rest stays as it is.
+
+    Args:
+        model: is changed.
+        images: (N, C, H, W), to find the ranges of activations from: once, here. Convolutions become int8 as well,
+            with the BatchNorm after them folded in. None: every run finds the ranges anew, and convolutions stay as
+            they are.
+    """
+    ir, onnx, quantization = extra("onnx_ir"), extra("onnx"), extra("onnxruntime.quantization")
+    options: dict[str, Any] = {"per_channel": True, "weight_type": quantization.QuantType.QInt8}
     with TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "int8.onnx"
-        quantization.quantize_dynamic(ir.to_proto(model), path, op_types_to_quantize=["MatMul", "Gemm"])
-        return ir.from_proto(extra("onnx").load(path))
+        if images is None:
+            quantization.quantize_dynamic(ir.to_proto(model), path, ["MatMul", "Gemm"], **options)
+        else:
+            _fold_batchnorm(model)
+            # Products of two activations, and biases, whose scales would be those of a stitch, stay in float.
+            options["extra_options"] = {"MatMulConstBOnly": True, "QuantizeBias": False}
+            options["op_types_to_quantize"] = ["MatMul", "Gemm", "Conv"]
+            quantization.quantize_static(ir.to_proto(model), path, _Batches(images), **options)
+        return ir.from_proto(onnx.load(path))
+
+
+def _fold_batchnorm(model: ir.Model) -> None:
+    from onnxscript.rewriter import rewrite
+    from onnxscript.rewriter.rules.common import fuse_batchnorm_into_conv_rule
+
+    rewrite(model, [fuse_batchnorm_into_conv_rule])
+
+
+class _Batches:
+    """As onnxruntime's quantiser asks for calibration images."""
+
+    def __init__(self, images: Tensor):
+        self.left = iter(images.cpu().float().split(BATCH))
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        batch = next(self.left, None)
+        return None if batch is None else {IMAGES: batch.numpy()}
