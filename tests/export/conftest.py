@@ -15,8 +15,8 @@ from tests.network.conftest import batch_norm_net
 __all__ = ["batch_norm_net"]
 
 DIGITS = ["digits_tiny", "digits_small", "digits_base"]
-SWIN = {"img_size": 32, "window_size": 2, "depths": (3, 1), "num_heads": (1, 2), "embed_dim": 16}
-RESNET18 = {"channels": (8, 12, 16, 20), "layers": (2, 2, 1, 1)}
+SWIN = {"img_size": 32, "window_size": 2, "depths": (2, 1), "num_heads": (1, 2), "embed_dim": 16}
+RESNET18 = {"channels": (8, 12, 16, 20), "layers": (2, 1, 1, 1)}
 PUBLISHED = {
     "deit_ti_s_b": (
         ["deit_tiny_patch16_224", "deit_small_patch16_224"],
@@ -28,16 +28,16 @@ PUBLISHED = {
         TwoWaySpace(),
         {"kwargs": {"num_heads": 2}, "kwargs_each": [{"embed_dim": 16, "depth": 2}, {"embed_dim": 32, "depth": 4}]},
     ),
-    "levit_192_256": (["levit_128s", "levit_128"], StagedSpace(), {"kwargs": {"img_size": 32, "depth": (2, 2, 1)}}),
+    "levit_192_256": (["levit_128s", "levit_128"], StagedSpace(), {"kwargs": {"img_size": 32, "depth": (2, 1, 1)}}),
     "resnet18_50": (
         ["resnet18", "resnet50"],
         StagedSpace(),
-        {"kwargs_each": [RESNET18, {"channels": (8, 12, 16, 20), "layers": (2, 2, 1, 1)}]},
+        {"kwargs": {"channels": (8, 12, 16, 20), "layers": (2, 2, 1, 1)}},
     ),
     "resnet18_swin_ti": (
         ["resnet18", "swin_tiny_patch4_window7_224"],
         StagedSpace(stages=(0, 1)),
-        {"kwargs_each": [RESNET18, SWIN | {"depths": (2, 2, 1, 1), "num_heads": (1, 2, 2, 2), "img_size": 64}]},
+        {"kwargs_each": [RESNET18, SWIN | {"depths": (2, 1, 1, 1), "num_heads": (1, 2, 2, 2), "img_size": 64}]},
     ),
     "swin_ti_s_b": (
         ["swin_tiny_patch4_window7_224", "swin_small_patch4_window7_224"],

@@ -117,11 +117,12 @@ def test_a_stitch_alone_has_nothing_of_other_anchors(wide_net, tmp_path):
 
 def test_stitches_with_statistics_of_their_own_share_the_rest(batch_norm_net, tmp_path):
     net = calibrated(batch_norm_net(), [0, 3])
-    exported = export_stitches(net, list(net.space)[:4], tmp_path / "x", images=images_for(net, 3))
+    stitches = [net.space[0], net.space[2]]
+    exported = export_stitches(net, stitches, tmp_path / "x", images=images_for(net, 3))
     for item in exported:
         assert_computes(tmp_path / "x" / item.file, net, item.stitch)
     statistics = sum(buffer.nbytes for name, buffer in net.named_buffers() if "num_batches" not in name)
-    union = bytes_of(net.parameters_of(*list(net.space)[:4]))
+    union = bytes_of(net.parameters_of(*stitches))
     assert (tmp_path / "x" / "weights.bin").stat().st_size < 1.05 * union + 2 * statistics
 
 
