@@ -58,9 +58,14 @@ def known(row: Row) -> dict[str, Any]:
     return {key: value for key, value in asdict(row).items() if value is not None}
 
 
+def as_line(row: Row) -> dict[str, Any]:
+    """A row as a line of a file has it: without what was not measured, and what is not a number."""
+    return {key: value for key, value in known(row).items() if not _is_nan(value)}
+
+
 def write_rows(rows: Sequence[Row], path: Path) -> None:
-    """Write one JSON object a stitch; what was not measured, and what is not a number, is left out."""
-    write_jsonl([{k: v for k, v in known(row).items() if not _is_nan(v)} for row in rows], path)
+    """Write one JSON object a stitch."""
+    write_jsonl([as_line(row) for row in rows], path)
 
 
 def read_rows(path: Path, space: StitchSpace) -> list[Row]:

@@ -64,7 +64,8 @@ def export_stitches(
         opset: of ONNX's operators.
         precision: of the weights and most of the arithmetic; images and logits are float32. Formats other than
             ``onnx`` have fp32 alone.
-        quantization: how int8 finds the ranges of activations: in every run, or once from ``calibration_images``.
+        quantization: how int8 finds the ranges of activations: in every run from its whole batch, so that logits of an
+            image depend on the others; or once, from ``calibration_images``. ``dynamic`` leaves convolutions in fp32.
         normalise: the files take pixels in 0..1 and normalise them as ``net.preprocessing`` says.
         tolerance: the largest difference of two logits; None: 1e-4 for fp32, and any for other precisions.
         calibration_images: (N, C, H, W), as the network takes them.

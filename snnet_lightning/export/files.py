@@ -11,7 +11,7 @@ from torch import Tensor
 from snnet_lightning.checked import checked
 from snnet_lightning.description import Description, read_description
 from snnet_lightning.errors import InputError
-from snnet_lightning.evaluation.results import Row, known, write_jsonl
+from snnet_lightning.evaluation.results import Row, as_line, write_jsonl
 from snnet_lightning.export.normalised import pixels_of
 from snnet_lightning.network_folder import CONFIG, EXPORT, STITCHES, read_export, write_config
 
@@ -85,8 +85,8 @@ def note_accuracies(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def _write(files: Iterable[ExportedFile], folder: Path) -> None:
-    more = [{"file": file.name, "network_acc1": file.network_acc1} for file in files]
-    lines = [
-        known(file.row) | {k: v for k, v in m.items() if v is not None} for file, m in zip(files, more, strict=True)
-    ]
+    lines = []
+    for file in files:
+        before = {} if file.network_acc1 is None else {"network_acc1": file.network_acc1}
+        lines.append({**as_line(file.row), "file": file.name, **before})
     write_jsonl(lines, folder / STITCHES)

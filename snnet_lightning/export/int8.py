@@ -25,8 +25,8 @@ def int8(model: ir.Model, images: Tensor | None = None) -> ir.Model:
     Args:
         model: is changed.
         images: (N, C, H, W), to find the ranges of activations from: once, here. Convolutions become int8 as well,
-            with the BatchNorm after them folded in. None: every run finds the ranges anew, and convolutions stay as
-            they are.
+            with the BatchNorm after them folded in. None: every run finds the ranges of its batch, and convolutions
+            stay as they are.
     """
     ir, onnx, quantization = extra("onnx_ir"), extra("onnx"), extra("onnxruntime.quantization")
     options: dict[str, Any] = {"per_channel": True, "weight_type": quantization.QuantType.QInt8}

@@ -82,7 +82,8 @@ def test_the_front_is_exported_and_evaluated(export, run_here, folder, tmp_path,
 
 
 @torch.no_grad()
-def test_what_is_converted_is_measured(export, folder, digits):
+def test_what_is_converted_is_measured(export, folder, digits, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")  # so that no name is folded
     run = export("stitch=[0,7]", "data=digits", "precision=int8", "quantization=static", "normalise=true")
     assert run.status == 0, run.err
     net, (images, classes) = sn.load(folder), digits

@@ -11,10 +11,10 @@ from tests.export.conftest import images_for
 
 
 @pytest.fixture
-def export(digits_net, tmp_path):
-    def run(**options):
-        options = {"images": images_for(digits_net, 2), "format": "pt2"} | options
-        return export_stitches(digits_net, [digits_net.space[0]], tmp_path / "x", **options)
+def export(wide_net, tmp_path):
+    def run(net=wide_net, **options):
+        options = {"images": images_for(net, 2), "format": "pt2"} | options
+        return export_stitches(net, [net.space[0]], tmp_path / "x", **options)
 
     return run
 
@@ -27,7 +27,6 @@ def export(digits_net, tmp_path):
         ({"format": "onnx", "opset": 999}, "opset=999: onnx"),
         ({"precision": "int8"}, "precision=int8: format=pt2 is written in fp32"),
         ({"format": "onnx", "precision": "int8", "quantization": "static"}, "quantization=static: needs images"),
-        ({"normalise": True}, "normalise=true"),
     ],
     ids=lambda value: None if isinstance(value, str) else ", ".join(value),
 )
@@ -38,13 +37,17 @@ def test_options(export, tmp_path, options, why):
     assert not any(tmp_path.iterdir())
 
 
+def test_a_normalisation_that_nobody_knows(export, digits_net):
+    with pytest.raises(InputError, match="normalise=true: it is unknown"):
+        export(digits_net, normalise=True)
+
+
 @pytest.mark.parametrize("name", ["onnx", "onnxruntime", "onnxscript"])
 def test_a_library_that_is_missing(export, tmp_path, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
     with pytest.raises(InputError, match=rf"{name} is missing: pip install 'snnet_lightning\[export\]'"):
         export(format="onnx")
     assert not any(tmp_path.iterdir())
-    assert export()
 
 
 def test_a_folder_that_holds_something(export, tmp_path):
