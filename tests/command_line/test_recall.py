@@ -10,6 +10,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from snnet_lightning.command.parts import create_datamodule
 from snnet_lightning.command.recall import recalled
 from snnet_lightning.errors import InputError
 
@@ -246,9 +247,31 @@ def test_data_that_are_not_known_here(changed):
 
     path = changed(foreign)
     with pytest.raises(InputError, match="does not say which data it was trained on: add data="):
-        composed(f"ckpt_path={path}")
+        create_datamodule(composed(f"ckpt_path={path}"))
     assert composed(f"ckpt_path={path}", "data=digits").data.batch_size == 64
     assert composed(f"ckpt_path={path}", "accuracy=false").stitch.kernel_size == 1
+
+
+def test_the_folder_of_a_run_stands_for_its_checkpoint(trained, checkpoint, run_here, tmp_path):
+    """Network and weights are the same; the data are not in it."""
+    folder, one = trained.directory / "snnet", "num_threads=1"
+    with pytest.raises(InputError, match=r"snnet: does not say which data it was trained on: add data=\.\.\."):
+        create_datamodule(composed(f"ckpt_path={folder}"))
+    words = ["trainer.limit_test_batches=2", one]
+    first = succeeded(run_here("evaluate.py", f"ckpt_path={checkpoint}", *words, directory=tmp_path / "a"))
+    again = succeeded(
+        run_here(
+            "evaluate.py", f"ckpt_path={folder}", "data=digits", "data.batch_size=60", *words, directory=tmp_path / "b"
+        )
+    )
+    assert (first.directory / "stitches.jsonl").read_bytes() == (again.directory / "stitches.jsonl").read_bytes()
+    network = {path.name: path.read_bytes() for path in (first.directory / "snnet").iterdir()}
+    assert network == {path.name: path.read_bytes() for path in (again.directory / "snnet").iterdir()}
+    started = composed(f"init_from={folder}", option="init_from", name="train")
+    assert (started.stitch.kernel_size, started.net.low_rank, started.anchors.weights) == (1, 2, "checkpoint")
+    refused = run_here("train.py", f"ckpt_path={folder}", directory=tmp_path / "c")
+    assert refused.status == 1
+    assert "init_from=" in refused.err
 
 
 def test_images_that_would_be_written_are_written_in_the_run(changed):
