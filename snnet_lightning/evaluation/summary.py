@@ -19,8 +19,8 @@ def summarise(rows: Sequence[Row], anchors: Sequence[int]) -> dict[str, float]:
     """The summary metrics by the names under which they are logged; all in percent or percentage points.
 
     Args:
-        rows: the stitches, with accuracies; where no anchor, or nothing else, is among them, what compares both is
-            left out.
+        rows: the stitches, with accuracies; with fewer than two anchors among them, or nothing else, what compares
+            both is left out.
         anchors: ids of those that are single anchors.
     """
     single = sorted((row for row in rows if row.id in anchors), key=lambda row: row.flops)
@@ -32,9 +32,9 @@ def summarise(rows: Sequence[Row], anchors: Sequence[int]) -> dict[str, float]:
         **{f"test/acc1/{row.name}": row.acc1 for row in rows if row.id in anchors},
         "test/pareto_share": 100 * len(front) / len(rows),
     }
-    if single:
+    if len(single) > 1:
         summary["test/pareto_area"] = area_under_front(front, single[0].flops, single[-1].flops)
-    if single and stitched:
+    if len(single) > 1 and stitched:
         line = np.interp(
             [row.flops for row in stitched], [row.flops for row in single], [row.acc1 for row in single]
         )  # beyond the outer anchors: their accuracies

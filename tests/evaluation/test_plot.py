@@ -4,7 +4,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from snnet_lightning.evaluation.plot import ANCHOR, FRONT, STITCH, plot_pareto
+from snnet_lightning.evaluation.plot import ANCHOR, FRONT, NETWORK, STITCH, plot_pareto
 from snnet_lightning.evaluation.results import Row
 
 
@@ -17,6 +17,10 @@ def rows(unit=1e6):
     ]
 
 
+def count(pixels, colour):
+    return (np.abs(pixels - [int(colour[i : i + 2], 16) for i in (1, 3, 5)]).max(1) <= 2).sum()
+
+
 @pytest.mark.parametrize("unit", [1e3, 1e6, 1e9])
 def test_picture(tmp_path, unit):
     path = tmp_path / "pareto.png"
@@ -25,6 +29,16 @@ def test_picture(tmp_path, unit):
     assert picture.shape[:2] == (750, 1200)
     pixels = (255 * picture[..., :3]).round().astype(int).reshape(-1, 3)
     for colour in (STITCH, FRONT, ANCHOR):
-        rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-        assert (np.abs(pixels - rgb).max(1) <= 2).sum() > 50, colour
+        assert count(pixels, colour) > 50, colour
     assert [p.name for p in tmp_path.iterdir()] == ["pareto.png"]
+
+
+def test_the_front_before_the_export_is_a_line_of_its_own(tmp_path):
+    before = {row.id: row.acc1 + 2 for row in rows()}
+    plot_pareto(rows(), [0, 11], tmp_path / "a.png")
+    plot_pareto(rows(), [0, 11], tmp_path / "b.png", before)
+    alone, both = (
+        (255 * matplotlib.image.imread(tmp_path / name)[..., :3]).round().astype(int).reshape(-1, 3)
+        for name in ("a.png", "b.png")
+    )
+    assert count(both, NETWORK) > count(alone, NETWORK) + 500  # texts and frame are black too

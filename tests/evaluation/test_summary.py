@@ -52,6 +52,19 @@ def test_anchors_of_equal_cost_have_no_area_between_them():
     assert summarise(rows, [0, 1])["test/pareto_area"] == 70
 
 
+@pytest.mark.parametrize("anchors", [[], [2]])
+def test_what_compares_with_the_anchors_needs_two_of_them(anchors):
+    summary = summarise(ROWS[2:], anchors)
+    assert summary.keys() == {"test/acc1", "test/pareto_share", *(f"test/acc1/{ROWS[i].name}" for i in anchors)}
+    assert summary["test/acc1"] == (80 + 57 + 67 + 79) / 4
+
+
+def test_anchors_alone_have_no_gap():
+    summary = summarise(ROWS[:3], [0, 1, 2])
+    assert "test/gap" not in summary
+    assert summary["test/pareto_area"] == pytest.approx(55)
+
+
 def test_written_as_json(tmp_path):
     summary = summarise(ROWS, [0, 1, 2])
     write_summary(summary, tmp_path)

@@ -30,6 +30,15 @@ def test_a_line_a_stitch_in_order(lines):
     ]
 
 
+def test_what_the_network_had_before_the_export(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    rows = [Row(i, f"stitch {i}", 10**6, 10**6, 70.0 + i, 90.0, 1.0, 9) for i in range(2)]
+    print_table(rows, [0], {0: 71.25})
+    printed = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert printed[1][-2:] == ["loss", "before"]
+    assert [line[-2:] for line in printed[3:5]] == [["1.000", "71.25"], ["90.00", "1.000"]]
+
+
 def test_costs_alone_have_no_accuracy_columns(lines):
     printed = lines([Row(i, f"stitch {i}", 10**6, 10**6) for i in range(71)])
     assert not any("top-1" in line for line in printed)
