@@ -97,7 +97,7 @@ def plot_pareto(
     axes.set_ylabel("top-1 accuracy (%)")
     axes.set_title(f"{len(rows)} stitches of one network; dot size: parameters, up to {_count(params.max())}")
     axes.grid(alpha=0.25)
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="best", frameon=False)
     with written_atomically(path) as unfinished:
         figure.savefig(unfinished, dpi=150, format="png")
     plt.close(figure)

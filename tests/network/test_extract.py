@@ -91,7 +91,10 @@ PUBLISHED = {
         ["swin_tiny_patch4_window7_224", "swin_small_patch4_window7_224"],
         64,
         StagedSpace(),
-        {"kwargs": SWIN, "kwargs_each": [{"embed_dim": 16}, {"embed_dim": 32, "depths": (2, 4)}]},
+        {
+            "kwargs": SWIN | {"num_heads": (1, 2, 2)},
+            "kwargs_each": [{"embed_dim": 16, "depths": (2, 4, 2)}, {"embed_dim": 32, "depths": (2, 6, 2)}],
+        },
     ),
 }
 
