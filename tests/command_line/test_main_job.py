@@ -8,6 +8,7 @@ import matplotlib.image
 import pytest
 import torch
 
+import snnet_lightning as sn
 from snnet_lightning.command.job import job
 
 SHORT = ["trainer.max_epochs=2", "trainer.limit_train_batches=8", "trainer.check_val_every_n_epoch=2"]
@@ -38,6 +39,9 @@ def test_what_a_run_leaves(trained):
     assert {"last.ckpt", "best.ckpt", "metrics.csv"} <= trained.written()
     assert (trained.directory / "checkpoints" / "last.ckpt").is_file()
     assert not any(name.endswith(".tmp") for name in trained.written())
+    saved = sn.load(trained.directory / "snnet")
+    assert [row.acc1 for row in saved.rows] == [row["acc1"] for row in found]
+    assert saved.class_names == tuple("0123456789")
     config = (trained.directory / "config.yaml").read_text()
     page = (trained.directory / "report.html").read_text()
     assert f"python train.py {' '.join(SHORT)} hydra.run.dir={trained.directory}" in page
