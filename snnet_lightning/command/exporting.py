@@ -37,7 +37,9 @@ def export(cfg: DictConfig) -> float | None:
     if datamodule is not None:
         require_classes(datamodule, net.description, f"ckpt_path={options.ckpt_path}")
     stitches = chosen(net, options.stitches, options.ckpt_path)
-    log.info("exporting %d of %d stitches as %s, %s", len(stitches), len(net.space), options.format, options.precision)
+    opset = f", opset {options.opset}" if options.format == "onnx" else ""
+    what = f"{options.format}, {options.precision}{opset}"
+    log.info("exporting %d of %d stitches as %s", len(stitches), len(net.space), what)
     folder = Path(options.folder)
     exported = export_stitches(
         net,

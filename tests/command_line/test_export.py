@@ -61,7 +61,7 @@ def test_the_front_is_exported_and_evaluated(export, run_here, folder, tmp_path,
             best, front = row.acc1, [*front, row.id]
     found = rows_in(run.directory / "export")
     assert [row["id"] for row in found] == sorted(front)
-    assert f"exporting {len(front)} of 35 stitches as onnx, fp32" in run.out
+    assert f"exporting {len(front)} of 35 stitches as onnx, fp32, opset 18" in run.out
     assert f"{len(front)} of {len(front)}: {net.space[max(front)].name} is stitch_0{max(front)}.onnx" in run.out
     assert "top-1 agrees on 100 % of 64 images" in run.out
     graph = onnx.load(run.directory / "export" / found[1]["file"], load_external_data=False)
