@@ -1,10 +1,12 @@
-"""Write a file all at once or not at all."""
+"""Write a file, or the files of a folder, all at once or not at all."""
 
 import errno
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import mkdtemp
 
 TORCH_CANNOT_WRITE = (
     "inline_container",
@@ -35,3 +37,32 @@ def written_atomically(path: Path) -> Iterator[Path]:
         if isinstance(error, RuntimeError) and any(word in str(error) for word in TORCH_CANNOT_WRITE):
             raise OSError(errno.EIO, "could not be written; is the disk full?", str(path)) from error
         raise
+
+
+@contextmanager
+def filled_at_once(folder: Path, own: Callable[[str], bool], last: str) -> Iterator[Path]:
+    """Give a temporary folder; the files written there take their places in ``folder`` when all are there.
+
+    Where writing fails, ``folder`` stays as it was.
+
+    Args:
+        own: whether a file of this name is one of those that are replaced, or removed; others in ``folder`` stay.
+        last: the file that comes last, since it tells of the others.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    # Inside it, for what is beside it may be another file system, or not to be written.
+    unfinished = Path(mkdtemp(prefix=".unfinished.", dir=folder))
+    try:
+        yield unfinished
+        written = sorted((path.name for path in unfinished.iterdir()), key=lambda name: name == last)
+        for name in written:
+            os.replace(unfinished / name, folder / name)
+        for path in folder.iterdir():
+            if own(path.name) and path.name not in written:
+                path.unlink()
+        made = []
+    finally:
+        shutil.rmtree(unfinished)
+        for path in made:
+            path.rmdir()

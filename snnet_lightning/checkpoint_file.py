@@ -105,7 +105,7 @@ def require_ours(content: Mapping[str, Any], where: str) -> dict[str, Tensor]:
     """
     state = own_state(content)
     if ALONE in content:
-        raise InputError(f"{where}: holds one stitch alone, {content[ALONE]}, which snnet_lightning.load reads")
+        raise InputError(f"{where}: holds one stitch alone, {content[ALONE]!r:.80}, which snnet_lightning.load reads")
     if not state:
         keys = ", ".join(map(str, list(content)[:4])) or "nothing"
         raise InputError(

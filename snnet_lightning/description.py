@@ -1,5 +1,6 @@
 """What network is this? One piece of plain data that answers, and travels with every checkpoint."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -32,8 +33,10 @@ def plain(value: Any) -> Any:
     Raises:
         ValueError: it is not.
     """
-    if isinstance(value, str) and ("${" in value or value == "???"):
-        raise ValueError(f"{value!r} stands for something else, where a value has to stand")
+    if isinstance(value, str):
+        value.encode()  # half of a character cannot be written down again, and is a ValueError
+        if "${" in value or value == "???":
+            raise ValueError(f"{value!r} stands for something else, where a value has to stand")
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str) or key.startswith("_"):
@@ -122,6 +125,10 @@ class Description(Part):
         aliases = [anchor.alias for anchor in self.anchors]
         if len(set(aliases)) < len(aliases):
             raise ValueError(f"anchors are told apart by their aliases, which must differ: {', '.join(aliases)}")
+        channels = self.input_size[0]
+        known = self.preprocessing
+        if known is not None and (len(known.mean), len(known.std)) != (channels, channels):
+            raise ValueError(f"preprocessing.mean and std must have {channels} values, one a channel")
         if self.class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(f"{len(self.class_names)} class names for {self.num_classes} classes")
         return self
@@ -142,6 +149,8 @@ class Description(Part):
         return self.model_dump(mode="json")
 
 
+NO_WORDS = r"\x00-\x1f\x7f-\x9f\u2028\u2029<>`\[\]|"  # would end a line of a model card, or make it another text
+Words = Annotated[str, Field(pattern=rf"^[^{NO_WORDS}]*$", max_length=200)]
 HubId = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", max_length=200)]
 
 
@@ -154,7 +163,7 @@ class Origin(Part):
     """
 
     base_models: tuple[HubId | None, ...] = ()
-    measured_on: Annotated[str, Field(max_length=200)] | None = None
+    measured_on: Words | None = None
 
 
 def describe(**parts: Any) -> Description:
@@ -181,7 +190,9 @@ def read_description(data: Any, where: str) -> Description:
         InputError: it is none, or of a format that only a later version knows.
     """
     if isinstance(data, Mapping) and isinstance(data.get("format"), int) and data["format"] > FORMAT:
-        raise InputError(f"{where}: its description has format {data['format']}; this version reads up to {FORMAT}")
+        raise InputError(
+            f"{where}: its description has format {data['format']!r:.40}; this version reads up to {FORMAT}"
+        )
     if not isinstance(data, Mapping) or type(data.get("format")) is not int:
         raise InputError(f"{where}: holds no description of an SN-Net: must be a mapping with its format")
     try:
@@ -201,10 +212,17 @@ def read_origin(data: Any, where: str) -> Origin:
         InputError: what stands there is none of it.
     """
     try:
-        return Origin.model_validate(data)
+        return Origin.model_validate(plain(data))
     except ValidationError as error:
         key, given, right = explain(error)
         raise InputError(f"{where}: {ORIGIN}.{key}={given!r:.80}: {right}") from error
+    except ValueError as error:
+        raise InputError(f"{where}: {ORIGIN}: {error}") from error
+
+
+def in_words(text: str) -> str:
+    """``text`` in one line that can stand in a model card."""
+    return re.sub(f"[{NO_WORDS}]", "_", text)[:200]
 
 
 def differences(one: Description, other: Description) -> str:

@@ -32,18 +32,41 @@ def read_config(folder: Path, where: str) -> dict[str, Any]:
     Raises:
         InputError: there is none, or it is of no SN-Net.
     """
-    path = folder / CONFIG
-    if not path.is_file():
+    if not (folder / CONFIG).is_file():
         raise InputError(f"{where}: no saved SN-Net, for it has no {CONFIG}")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = _content(folder)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}/{CONFIG}: is no JSON ({error})") from error
-    if isinstance(config, Mapping) and "architecture" in config and "anchors" not in config:
+    if _is_of_timm(config):
         raise InputError(f"{where}: holds a single timm model: timm.create_model('local-dir:{where}', pretrained=True)")
     if not isinstance(config, Mapping) or config.get("library_name") != LIBRARY:
         raise InputError(f"{where}/{CONFIG}: is of no SN-Net: library_name must be {LIBRARY}")
     return {key: value for key, value in config.items() if key != "library_name"}
+
+
+def holds_network(folder: Path) -> bool:
+    """Whether a folder is of a saved network, or of one stitch alone."""
+    try:
+        return EXPORT not in read_config(folder, str(folder))
+    except InputError:
+        return False
+
+
+def holds_timm_model(folder: Path) -> bool:
+    """Whether a folder is as timm saves a model."""
+    try:
+        return _is_of_timm(_content(folder))
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _content(folder: Path) -> Any:
+    return json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+
+
+def _is_of_timm(config: Any) -> bool:
+    return isinstance(config, Mapping) and "architecture" in config and "anchors" not in config
 
 
 def read_export(folder: Path, where: str) -> tuple[dict[str, Any], dict[str, Any]]:

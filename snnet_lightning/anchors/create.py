@@ -7,6 +7,7 @@ from snnet_lightning.anchors.families import adapter_for
 from snnet_lightning.anchors.image_size import require_image_size
 from snnet_lightning.anchors.timm_model import PRETRAINED, Options, create_model, require_known
 from snnet_lightning.description import AnchorDescription
+from snnet_lightning.errors import InputError
 
 OPTIONS = Options("anchors.names", "anchors.weights", "anchors.kwargs")
 
@@ -36,6 +37,8 @@ def create_anchor(
     def make(weights: str | None, new_heads: bool = False) -> Anchor:
         model = create_model(name, input_size, num_classes, weights, described.kwargs, OPTIONS, new_heads, alias)
         anchor = adapter_for(model, name)(described, model, input_size)
+        if 0 in anchor.depths:
+            raise InputError(f"{OPTIONS.kwargs} of {name}: leaves a stage without blocks")
         require_image_size(anchor)
         return anchor
 

@@ -27,8 +27,6 @@ class WriteResults(L.Callback):
         if trainer.progress_bar_callback is not None:
             trainer.progress_bar_callback.teardown(trainer, pl_module, "test")  # its last state goes above the table
         rows, anchors = pl_module.rows, pl_module.anchor_ids
-        if self.save_network and hasattr(pl_module, "net"):  # which exported stitches come without
-            pl_module.net.save_pretrained(self.directory / NETWORK)
         report(rows, anchors, self.directory, getattr(pl_module, "network_acc1", None))
         for logger in trainer.loggers:
             if hasattr(logger, "log_stitches"):  # it knows tables
@@ -37,3 +35,5 @@ class WriteResults(L.Callback):
                 for row in rows:  # as a table: one step a stitch
                     logger.log_metrics({f"stitch/{k}": v for k, v in known(row).items() if k != "name"}, step=row.id)
             logger.save()
+        if self.save_network and hasattr(pl_module, "net"):  # which exported stitches come without
+            pl_module.net.save_pretrained(self.directory / NETWORK)  # last, for it may be refused

@@ -18,7 +18,7 @@ from snnet_lightning.checkpoint_file import (
     require_ours,
 )
 from snnet_lightning.checkpoints.released import is_released, low_rank_of, released_state, space_of
-from snnet_lightning.description import Description
+from snnet_lightning.description import ORIGIN, Description
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.results import Row, read_rows
 from snnet_lightning.network.bounded import build_within
@@ -140,6 +140,8 @@ def load_weights(
     net.load_state_dict(state)
     net.initialised = content.get(INITIALISED) is not False
     net.origin = origin_in(content, where)
+    if len(net.origin.base_models) not in (0, len(net.anchors)):
+        raise InputError(f"{where}: {ORIGIN}.base_models must be one an anchor, {len(net.anchors)}")
     return list(dict.fromkeys(kept.values()))
 
 

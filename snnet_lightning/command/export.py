@@ -1,13 +1,13 @@
 """Write stitches of a checkpoint as files for other runtimes."""
 
-import logging
 import sys
 from dataclasses import dataclass
 from typing import Literal
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt, StrictInt, StrictStr
 
 from snnet_lightning.checked import File
 from snnet_lightning.command.conf import CONF
@@ -15,7 +15,7 @@ from snnet_lightning.command.job import job
 from snnet_lightning.command.run import run
 from snnet_lightning.errors import InputError
 
-log = logging.getLogger(__name__)
+OF_NETWORK = ("anchors", "net", "stitch.")  # beginnings of words that would choose another
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Export:
     ckpt_path: File | None
     exported: File | None
     accuracy: bool
-    stitches: int | str | list[int | str]
+    stitches: StrictInt | StrictStr | list[StrictInt | StrictStr]
     format: Literal["onnx", "pt2"]
     opset: PositiveInt
     precision: Literal["fp32", "fp16", "int8"]
@@ -67,6 +67,9 @@ class Export:
 def task(cfg: DictConfig) -> float | None:
     from snnet_lightning.command.exporting import export
 
+    of_network = [word for word in HydraConfig.get().overrides.task if word.lstrip("+~").startswith(OF_NETWORK)]
+    if of_network:
+        raise InputError(f"{of_network[0]}: the network that is exported is that of ckpt_path")
     return export(cfg)
 
 

@@ -1,6 +1,8 @@
 """What the command ``export`` does once its configuration is composed."""
 
 import logging
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from snnet_lightning.command.parts import create_datamodule, evaluate_exported, 
 from snnet_lightning.data.some_images import test_images, training_images
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.pareto import pareto_front
-from snnet_lightning.export import Exported, export_stitches, note_accuracies
+from snnet_lightning.export import Exported, export_stitches, note_accuracies, require_free
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch.route import Stitch
 
@@ -30,6 +32,9 @@ def export(cfg: DictConfig) -> float | None:
     """
     made(cfg, "process")
     options = made(cfg, "export")
+    folder = Path(options.folder)
+    require_free(folder, options.overwrite)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that what is unfinished goes
     datamodule = create_datamodule(cfg) if options.accuracy and cfg.data else None
     net = load(options.ckpt_path)  # as the file says, whatever the data are
     if not isinstance(net, SNNet):
@@ -40,7 +45,6 @@ def export(cfg: DictConfig) -> float | None:
     opset = f", opset {options.opset}" if options.format == "onnx" else ""
     what = f"{options.format}, {options.precision}{opset}"
     log.info("exporting %d of %d stitches as %s", len(stitches), len(net.space), what)
-    folder = Path(options.folder)
     exported = export_stitches(
         net,
         stitches,

@@ -124,7 +124,7 @@ class ImageDataModule(ReproducibleDataModule):
     @property
     def test_images(self) -> str:
         """What its test images are, in words, without where they lie on this machine."""
-        return f"{self.reader}{Path(self.root).name}, split {self.splits[1]}"[:200]
+        return f"{self.reader}{Path(self.root).name}, split {self.splits[1]}"
 
     @property
     def num_classes(self) -> int:

@@ -7,7 +7,9 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
 
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.checked import checked
@@ -19,6 +21,10 @@ if TYPE_CHECKING:  # a network is loaded without what counts FLOPs and measures 
     from snnet_lightning.evaluation.metrics import Score
 
 
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
 @dataclass(frozen=True)
 class Row:
     """A line of ``stitches.jsonl``; accuracies in percent, None where only the cost was asked for.
@@ -26,14 +32,14 @@ class Row:
     ``calibrated``: whether the stitch ran with BatchNorm statistics of its own; None where none did.
     """
 
-    id: int
+    id: Count
     name: str
-    flops: int
-    params: int
-    acc1: float | None = None
-    acc5: float | None = None
+    flops: Count
+    params: Count
+    acc1: Percent | None = None
+    acc5: Percent | None = None
     loss: float | None = None
-    images: int | None = None
+    images: Count | None = None
     calibrated: bool | None = None
 
 
@@ -75,11 +81,13 @@ def read_rows(path: Path, space: StitchSpace) -> list[Row]:
         InputError: a line is no row, or they are not of these stitches.
     """
     rows, make = [], checked(Row)
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             rows.append(make(**json.loads(line)))
         except (ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{path}: line {number} is no stitch with its cost") from error
+    if len({row.acc1 is None for row in rows}) > 1:
+        raise InputError(f"{path}: some of its stitches have accuracies, and others have none")
     if [(row.id, row.name) for row in rows] != [(stitch.id, stitch.name) for stitch in space]:
         raise InputError(f"{path}: its stitches are not those of the network")
     return rows

@@ -8,6 +8,8 @@ from rich.table import Table
 
 from snnet_lightning.evaluation.results import Row
 
+MISSING = "–"
+
 
 def print_table(rows: Sequence[Row], anchors: Sequence[int], network_acc1: Mapping[int, float] | None = None) -> None:
     """Print one line a stitch, in id order, the single anchors in bold; accuracies in percent.
@@ -38,4 +40,7 @@ def columns(measured: bool) -> list[str]:
 def formatted(row: Row, measured: bool) -> list[str]:
     """A stitch's numbers, in the order of ``columns``, as people read them; accuracies in percent."""
     numbers = [f"{row.flops / 1e6:,.1f}", f"{row.params / 1e6:,.2f}"]
-    return [*numbers, f"{row.acc1:.2f}", f"{row.acc5:.2f}", f"{row.loss:.3f}"] if measured else numbers
+    if not measured:
+        return numbers
+    found = ((row.acc1, ".2f"), (row.acc5, ".2f"), (row.loss, ".3f"))
+    return [*numbers, *(MISSING if value is None else format(value, digits) for value, digits in found)]

@@ -2,6 +2,7 @@
 
 from snnet_lightning.export.export import Exported, export_stitches
 from snnet_lightning.export.files import note_accuracies, read_exported
+from snnet_lightning.export.folder import require_free
 from snnet_lightning.export.parity import Parity
 from snnet_lightning.export.run import RunnableStitch, load_exported
 
@@ -13,4 +14,5 @@ __all__ = [
     "load_exported",
     "note_accuracies",
     "read_exported",
+    "require_free",
 ]

@@ -1,6 +1,7 @@
 """What a folder of exported stitches says of itself."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +12,12 @@ from torch import Tensor
 from snnet_lightning.checked import checked
 from snnet_lightning.description import Description, read_description
 from snnet_lightning.errors import InputError
-from snnet_lightning.evaluation.results import Row, as_line, write_jsonl
+from snnet_lightning.evaluation.results import Percent, Row, as_line, write_jsonl
+from snnet_lightning.export.folder import FILES
 from snnet_lightning.export.normalised import pixels_of
 from snnet_lightning.network_folder import CONFIG, EXPORT, STITCHES, read_export, write_config
+
+NAME = re.compile(r"[\w.#/:@+\[\]> -]{1,2000}")  # of a stitch, made of aliases and slices
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class ExportedFile:
 
     name: str
     row: Row
-    network_acc1: float | None = None
+    network_acc1: Percent | None = None
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,17 @@ def read_exported(folder: str | Path) -> ExportedFolder:
     folder, where = Path(folder), f"exported={folder}"
     config, how = read_export(folder, where)
     description = read_description(config, f"{where}/{CONFIG}")
-    path, make = folder / STITCHES, checked(Row)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    path, make, make_file = folder / STITCHES, checked(Row), checked(ExportedFile)
+    lines = path.read_bytes().splitlines() if path.is_file() else []
     files = []
     for number, line in enumerate(lines, start=1):
         try:
             content = json.loads(line)
             name, network_acc1 = content.pop("file"), content.pop("network_acc1", None)
-            files.append(ExportedFile(name, make(**content), None if network_acc1 is None else float(network_acc1)))
-            if Path(name).name != name:  # it would lie elsewhere
+            file = make_file(name, make(**content), network_acc1)
+            if not FILES.fullmatch(name) or not NAME.fullmatch(file.row.name):  # it would lie elsewhere, or deceive
                 raise ValueError(name)
+            files.append(file)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise InputError(f"{where}/{STITCHES}: line {number} is no exported stitch") from error
     if not files:

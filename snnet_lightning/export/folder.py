@@ -1,43 +1,36 @@
 """The folder of an export, written as a whole."""
 
-import shutil
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 
+from snnet_lightning.atomic import filled_at_once
 from snnet_lightning.errors import InputError
-from snnet_lightning.network_folder import read_export
+from snnet_lightning.export.shared_weights import WEIGHTS
+from snnet_lightning.network_folder import CONFIG, STITCHES, read_export
+
+FILES = re.compile(rf"stitch_\d+\.(onnx|pt2)|{re.escape(WEIGHTS)}|{re.escape(CONFIG)}|{re.escape(STITCHES)}")
 
 
 @contextmanager
-def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
-    """Give a temporary folder beside ``folder``, which takes its place when all is written, or goes.
+def written_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary folder; what was written there comes into ``folder``, in place of an export; others stay.
 
     Raises:
-        InputError: ``folder`` holds something, and it is no export, or not to be overwritten.
+        InputError: as of ``require_free``.
     """
-    _require_free(folder, overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    written, old = unfinished / "new", unfinished / "old"
-    try:
-        written.mkdir()
-        yield written
-        _require_free(folder, overwrite)
-        if folder.exists():
-            folder.rename(old)
-        try:
-            written.rename(folder)
-        except BaseException:
-            if old.exists():
-                old.rename(folder)
-            raise
-    finally:
-        shutil.rmtree(unfinished)
+    require_free(folder, overwrite)
+    with filled_at_once(folder, own=lambda name: FILES.fullmatch(name) is not None, last=CONFIG) as unfinished:
+        yield unfinished
 
 
-def _require_free(folder: Path, overwrite: bool) -> None:
+def require_free(folder: Path, overwrite: bool) -> None:
+    """Check that an export may be written into a folder.
+
+    Raises:
+        InputError: it holds something that is no export, or one that is not to be overwritten.
+    """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; give a folder")
     if folder.is_dir() and any(folder.iterdir()):

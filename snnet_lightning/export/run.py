@@ -43,11 +43,14 @@ class RunnableStitch:
         return self.run(images)
 
 
-def load_exported(path: str | Path) -> RunnableStitch:
+def load_exported(path: str | Path, trusted: bool = False) -> RunnableStitch:
     """The stitch in a ``.onnx`` or ``.pt2`` file, run by onnxruntime or by PyTorch on the CPU.
 
+    Args:
+        trusted: whether a ``.pt2`` file is run, which can hold code, and PyTorch would run it on loading.
+
     Raises:
-        InputError: no such file, another format, or one that cannot be read.
+        InputError: no such file, another format, one that cannot be read, or is not to be trusted.
     """
     path = Path(path)
     loaders = {".onnx": _load_graph, ".pt2": load_program}
@@ -55,6 +58,8 @@ def load_exported(path: str | Path) -> RunnableStitch:
         raise InputError(f"{path}: exported stitches are .onnx or .pt2 files")
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    if path.suffix == ".pt2" and not trusted:
+        raise InputError(f"{path}: a program of torch.export can hold code, and is not run; export as format=onnx")
     run, metadata = loaders[path.suffix](path)
     if "stitch" not in metadata:
         raise InputError(f"{path}: is no exported stitch, for it does not say of which")
@@ -69,10 +74,15 @@ def _load_graph(path: Path) -> tuple[Callable[[Tensor], Tensor], Mapping[str, st
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its classes of errors have no common base
         raise InputError(f"{path}: onnxruntime cannot load it ({_first_line(error)})") from error
-    name = session.get_inputs()[0].name
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if [len(value.shape) for value in (*inputs, *outputs)] != [4, 2] or inputs[0].type != "tensor(float)":
+        raise InputError(f"{path}: is no exported stitch, for it does not make logits of images")
 
     def run(images: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {name: images.numpy()})[0])
+        try:
+            return torch.from_numpy(session.run(None, {inputs[0].name: images.numpy()})[0])
+        except Exception as error:
+            raise InputError(f"{path}: does not run on these images ({_first_line(error)})") from error
 
     return run, session.get_modelmeta().custom_metadata_map
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import lightning as L
 from torch import Tensor
 
+from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.metrics import StitchMetrics
 from snnet_lightning.evaluation.results import Row
 from snnet_lightning.evaluation.summary import summarise
@@ -43,7 +44,10 @@ class ExportedModule(L.LightningModule):
         images, classes = (part.cpu() for part in batch)
         images = self.exported.prepared(images.float())
         for place, stitch in enumerate(self.stitches):
-            self.test_metrics.update(place, stitch(images), classes)
+            logits = stitch(images)
+            if logits.shape[1] != self.exported.description.num_classes:
+                raise InputError(f"{self.exported.files[place].name}: has {logits.shape[1]} logits, not one a class")
+            self.test_metrics.update(place, logits, classes)
 
     def on_test_epoch_end(self) -> None:
         scores = self.test_metrics.scores()

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from snnet_lightning.checked import Share
 from snnet_lightning.checkpoint_file import INITIALISED, MOVING, PREFIX, STATE
 from snnet_lightning.checkpoints.training_state import check_optimizer_state, require_training_state
-from snnet_lightning.description import KEY, ORIGIN
+from snnet_lightning.description import KEY, ORIGIN, in_words
 from snnet_lightning.distillation import Distillation, InPlaceDistillation, train_two_heads
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import Cost, stitch_costs
@@ -267,7 +267,10 @@ class SNNetModule(L.LightningModule):
         self.test_metrics.reset()
         self.rows = stitch_rows(self.costs, self.scores, self.net.route_statistics.calibrated)
         images = getattr(self.trainer.datamodule, "test_images", None)
-        self.net.rows, self.net.origin = self.rows, self.net.origin.model_copy(update={"measured_on": images})
+        self.net.rows, self.net.origin = (
+            self.rows,
+            self.net.origin.model_copy(update={"measured_on": images and in_words(images)}),
+        )
         self.log_dict(summarise(self.rows, self.anchor_ids), sync_dist=True)  # the same everywhere
 
     def _score(self, batch: Batch, stitches: Any, metrics: StitchMetrics) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from snnet_lightning.errors import InputError
 from snnet_lightning.network.create import build
 from snnet_lightning.network.snnet import SNNet
 
+LARGEST = 1_000_000  # keyword argument of a model, which may count or make something before any parameter
 SPARE = 4  # timm makes some modules again, such as heads for another number of classes
 
 
@@ -33,9 +35,23 @@ def build_within(
     """
     tensors = SPARE * len(state) + 100 + beside[0]
     elements = SPARE * sum(value.numel() for value in state.values()) + 1_000_000 + beside[1]
+    if max(_numbers([anchor.kwargs for anchor in description.anchors]), default=0) > LARGEST:
+        raise _too_large(where)
     with _at_most(tensors, elements, where), torch.device("meta"):
         AnchorFamily.of(description).create()
     return build(description)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, int | float):
+        yield abs(value)
+    elif isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _numbers(item)
+
+
+def _too_large(where: str) -> InputError:
+    return InputError(f"{where}: describes a much larger network than its weights are of")
 
 
 class _TooLarge(BaseException):
@@ -58,6 +74,6 @@ def _at_most(tensors: int, elements: int, where: str) -> Iterator[None]:
     try:
         yield
     except _TooLarge:
-        raise InputError(f"{where}: describes a much larger network than its weights are of") from None
+        raise _too_large(where) from None
     finally:
         hook.remove()

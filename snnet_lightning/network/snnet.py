@@ -150,7 +150,7 @@ class SNNet(nn.Module):
         An anchor alone is written as timm does it, for ``timm.create_model("local-dir:FOLDER", pretrained=True)``.
 
         Args:
-            folder: new, empty, or of a saved SN-Net, whose files are replaced; others in it stay.
+            folder: new, empty, or of a saved SN-Net or timm model, whose files are replaced; others in it stay.
             stitch: the one to write alone.
 
         Raises:

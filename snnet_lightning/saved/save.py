@@ -1,21 +1,29 @@
 """Write a network into a folder."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 
 from safetensors.torch import save_file
 from torch import nn
 
+from snnet_lightning.atomic import filled_at_once
 from snnet_lightning.description import ORIGIN
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.evaluation.results import stitch_rows, write_rows
 from snnet_lightning.network.snnet import SNNet
-from snnet_lightning.network_folder import CARD, CONFIG, PICTURE, STITCHES, WEIGHTS, read_config, write_config
+from snnet_lightning.network_folder import (
+    CARD,
+    CONFIG,
+    PICTURE,
+    STITCHES,
+    WEIGHTS,
+    holds_network,
+    holds_timm_model,
+    write_config,
+)
 from snnet_lightning.saved.card import write_card
 
 FILES = (WEIGHTS, STITCHES, PICTURE, CARD, CONFIG)
@@ -25,7 +33,7 @@ def save_network(net: SNNet, folder: Path, loaded_by: str | None = None) -> None
     """Write a network, and what is known of its stitches, into ``folder``.
 
     Args:
-        folder: new, empty, or of a saved SN-Net, whose files are replaced; others in it stay.
+        folder: new, empty, or of a saved SN-Net or timm model, whose files are replaced; others in it stay.
         loaded_by: what its card says that it is loaded by; None: the folder itself.
 
     Raises:
@@ -50,7 +58,7 @@ def write_weights(module: nn.Module, folder: Path) -> None:
 
 @contextmanager
 def written_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder; what was written there comes into ``folder``, in place of a saved SN-Net.
+    """Give a temporary folder; what was written there comes into ``folder``, in place of a saved SN-Net or timm model.
 
     Where writing fails, ``folder`` stays as it was.
 
@@ -58,25 +66,12 @@ def written_folder(folder: Path) -> Iterator[Path]:
         InputError: the folder holds something else.
     """
     _require_ours(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with filled_at_once(folder, own=FILES.__contains__, last=CONFIG) as unfinished:
         yield unfinished
-        folder.mkdir(exist_ok=True)
-        for name in FILES:
-            if (unfinished / name).exists():
-                os.replace(unfinished / name, folder / name)
-            else:
-                (folder / name).unlink(missing_ok=True)  # of the network that was here
-    finally:
-        shutil.rmtree(unfinished)
 
 
 def _require_ours(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; give a folder")
-    if folder.is_dir() and any(folder.iterdir()):
-        try:
-            read_config(folder, str(folder))
-        except InputError as error:
-            raise InputError(f"{folder}: holds something else than a saved SN-Net; give a new folder") from error
+    if folder.is_dir() and any(folder.iterdir()) and not holds_network(folder) and not holds_timm_model(folder):
+        raise InputError(f"{folder}: holds something else than a saved SN-Net; give a new folder")

@@ -12,11 +12,22 @@ import snnet_lightning as sn
 from snnet_lightning.callbacks import WriteResults
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.data.order import Draw
+from snnet_lightning.errors import InputError
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
 
 DIGITS = ["digits_tiny", "digits_small", "digits_base"]
+
+
+def test_results_are_there_where_the_network_cannot_be_saved(digits_net, make_trainer, tmp_path):
+    (tmp_path / "snnet").mkdir()
+    (tmp_path / "snnet" / "thesis.tex").touch()
+    module = SNNetModule(digits_net, UniformSampler(1), OptimizerRecipe("adamw", 1e-3))
+    trainer = make_trainer(callbacks=[WriteResults(str(tmp_path))], limit_test_batches=1)
+    with pytest.raises(InputError, match="snnet: holds something else than a saved SN-Net"):
+        trainer.test(module, datamodule=DigitsDataModule(), verbose=False)
+    assert {"report.html", "stitches.jsonl", "summary.json"} <= {path.name for path in tmp_path.iterdir()}
 
 
 @torch.no_grad()

@@ -102,11 +102,13 @@ def test_what_is_converted_is_measured(export, folder, digits, monkeypatch):
     assert table.split()[-1] == f"{net.rows[7].acc1:.2f}"
 
 
-def test_without_data(export):
+def test_without_data(export, run_here, tmp_path):
     run = export('stitch="digits_tiny[:2] > digits_small[2:]"', "format=pt2")
     assert run.status == 0, run.err
     assert "compared with the network on noise; data=... compares on images" in run.out
     assert [row["file"] for row in rows_in(run.directory / "export")] == ["stitch_007.pt2"]
+    again = run_here("evaluate.py", f"exported={run.directory / 'export'}", "data=digits", directory=tmp_path / "x")
+    assert "can hold code, and is not run; export as format=onnx" in error_of(again)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,9 @@ def test_without_data(export):
         (["stitch=7", "tolerance=0", "data=digits"], "digits_tiny[:2] > digits_small[2:]: its logits in "),
         (["stitch=7", "images=0"], "images=0: must be above 0"),
         (["stitch=7", "exported=x"], "exported=x is evaluated (evaluate.py)"),
+        (["stitch=7", "net.low_rank=2"], "net.low_rank=2: the network that is exported is that of ckpt_path"),
+        (["stitch=7", "stitch.final_norm=false"], "stitch.final_norm=false: the network that is exported is that"),
+        (["stitch=[true]"], "stitches.0=true: must be a whole number or text"),
         (["stitch=7", "formt=onnx"], "the configuration has no key 'formt'; did you mean format"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -1,12 +1,16 @@
 """What cannot be exported is refused in one line, and leaves nothing behind."""
 
 import json
+import os
 import sys
+import zipfile
 
+import onnx
 import pytest
+import torch
 
 from snnet_lightning.errors import InputError
-from snnet_lightning.export import export_stitches, load_exported
+from snnet_lightning.export import export_stitches, load_exported, read_exported
 from tests.export.conftest import images_for
 
 
@@ -56,9 +60,11 @@ def test_a_folder_that_holds_something(export, tmp_path):
     export()
     with pytest.raises(InputError, match="overwrite=true replaces them"):
         export()
-    (folder / "stray").touch()
+    (folder / "thesis.tex").touch()
+    (folder / "stitch_007.onnx").touch()
     export(overwrite=True)
-    assert {path.name for path in folder.iterdir()} == {"config.json", "stitches.jsonl", "stitch_000.pt2"}
+    written = {"config.json", "stitches.jsonl", "stitch_000.pt2"}
+    assert {path.name for path in folder.iterdir()} == written | {"thesis.tex"}
     config = json.loads((folder / "config.json").read_text())
     del config["export"]  # as a saved network has it
     (folder / "config.json").write_text(json.dumps(config))
@@ -86,5 +92,79 @@ def test_files_that_are_no_stitches(tmp_path, name):
     if not name.startswith("none"):
         (tmp_path / name).write_text("text")
     with pytest.raises(InputError, match=name) as caught:
-        load_exported(tmp_path / name)
+        load_exported(tmp_path / name, trusted=True)
     assert "\n" not in str(caught.value)
+
+
+class Harm:
+    def __reduce__(self):
+        return os.mkdir, ("harm",)
+
+
+def test_a_program_that_holds_code_is_not_run(export, tmp_path, monkeypatch):
+    """PyTorch would run it on loading; so no program is loaded unless it is said to be trusted."""
+    monkeypatch.chdir(tmp_path)
+    export()
+    path = tmp_path / "x" / "stitch_000.pt2"
+    with zipfile.ZipFile(path) as archive:
+        root = archive.namelist()[0].partition("/")[0]
+    torch.save({"x": Harm()}, "harm.pt")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.write("harm.pt", f"{root}/data/weights/model.pt")
+    with pytest.raises(InputError, match="can hold code, and is not run"):
+        load_exported(path)
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "logits"), [([], ["b", 10]), (["b", 1, 8, 8], ["b", 10, 2]), (["b", 64], ["b", 10])], ids=str
+)
+def test_graphs_that_are_no_stitches(tmp_path, images, logits):
+    kind = onnx.TensorProto.FLOAT
+    inputs = [onnx.helper.make_tensor_value_info("images", kind, images)] if images else []
+    outputs = [onnx.helper.make_tensor_value_info("logits", kind, logits)]
+    value = onnx.helper.make_tensor("v", kind, [1] * len(logits), [0.0])
+    nodes = [onnx.helper.make_node("Constant", [], ["logits"], value=value)]
+    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", inputs, outputs), ir_version=8)
+    onnx.helper.set_model_props(model, {"stitch": "x"})
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(InputError, match=r"a\.onnx: ") as caught:
+        load_exported(tmp_path / "a.onnx")
+    assert "\n" not in str(caught.value)
+
+
+def test_images_of_another_size(digits_net, tmp_path):
+    export_stitches(digits_net, [digits_net.space[0]], tmp_path / "x", images=images_for(digits_net, 2))
+    run = load_exported(tmp_path / "x" / "stitch_000.onnx")
+    with pytest.raises(InputError, match=r"stitch_000\.onnx: does not run on these images") as caught:
+        run(torch.zeros(1, 3, 8, 8))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"network_acc1": 10**400},
+        {"network_acc1": float("nan")},
+        {"network_acc1": "x"},
+        {"acc1": -1},
+        {"flops": 10**400},
+        {"images": -5},
+        {"name": "\x1b[31mred"},
+        {"name": "a\nb"},
+        {"file": "/etc/passwd"},
+        {"file": "../x/stitch_000.pt2"},
+        {"file": 3},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_rows_that_are_none(export, tmp_path, change):
+    export()
+    path = tmp_path / "x" / "stitches.jsonl"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match="line 1 is no exported stitch"):
+        read_exported(tmp_path / "x")
+    path.write_bytes(b"\xff\xfe{}\n")
+    with pytest.raises(InputError, match="line 1 is no exported stitch"):
+        read_exported(tmp_path / "x")

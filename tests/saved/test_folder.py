@@ -1,8 +1,10 @@
 """A network saved and loaded is the same; a folder that is none, or wants to do harm, is refused in one line."""
 
 import json
+import math
 import os
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -108,7 +110,7 @@ def test_names_of_anything_but_models_are_refused(folder, name):
 
 @pytest.mark.parametrize(
     "kwargs",
-    [{"embed_dim": 500_000}, {"depth": 1_000_000}, {"img_size": 10_000_000}, {"mlp_ratio": 1e9}],
+    [{"embed_dim": 500_000}, {"depth": 1_000_000}, {"depth": 10**9}, {"img_size": 10_000_000}, {"mlp_ratio": 1e9}],
     ids=lambda kwargs: next(iter(kwargs)),
 )
 def test_what_asks_for_a_terabyte_is_refused(folder, kwargs):
@@ -129,6 +131,15 @@ def test_what_asks_for_a_terabyte_is_refused(folder, kwargs):
         ({"origin": {"base_models": ["../../etc/passwd"]}}, "origin.base_models.0"),
         ({"origin": {"measured_on": 3}}, "origin.measured_on=3"),
         ({"origin": 3}, "origin"),
+        ({"origin": {"base_models": ["a/b"]}}, "origin.base_models must be one an anchor, 3"),
+        ({"origin": {"measured_on": "x\n# Evil\n<script>"}}, "origin.measured_on="),
+        ({"origin": {"measured_on": "\x1b[31m"}}, "origin.measured_on="),
+        ({"class_names": ["\ud800", *"123456789"]}, "surrogates not allowed"),
+        ({"format": 10**400}, "format 1000"),
+        (
+            {"preprocessing": {"mean": [0, 0, 0], "std": [1], "interpolation": "bicubic", "crop_pct": 1}},
+            "1 values, one",
+        ),
         ({"export": {}}, "evaluate.py exported="),
     ],
 )
@@ -154,6 +165,52 @@ def test_truncated_weights(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     assert "damaged" in refusal(folder)
+
+
+def test_an_anchor_without_blocks(folder):
+    anchors = json.loads((folder / "config.json").read_text())["anchors"]
+    change(folder, anchors=[anchors[0] | {"kwargs": {"depth": 0}}, *anchors[1:]])
+    assert "leaves a stage without blocks" in refusal(folder)
+
+
+@pytest.mark.parametrize("changed", [{"acc1": 101}, {"flops": 10**400}, {"flops": -1}, {"images": -5}, {"acc1": 50.0}])
+def test_rows_that_cannot_be(folder, changed):
+    first, *others = (folder / "stitches.jsonl").read_text().splitlines()
+    (folder / "stitches.jsonl").write_text("\n".join([json.dumps(json.loads(first) | changed), *others]))
+    why = "some of its stitches have accuracies, and others have none" if changed == {"acc1": 50.0} else "line 1 is no"
+    assert why in refusal(folder)
+
+
+def test_rows_without_a_loss_are_saved_again(evaluated, tmp_path):
+    """As a run leaves them whose loss is no number."""
+    evaluated.rows = [replace(row, loss=math.nan) for row in evaluated.rows]
+    evaluated.save_pretrained(tmp_path / "a")
+    sn.load(tmp_path / "a").save_pretrained(tmp_path / "b")
+    assert (tmp_path / "a" / "stitches.jsonl").read_bytes() == (tmp_path / "b" / "stitches.jsonl").read_bytes()
+    assert "| 99.00 | – |" in (tmp_path / "b" / "README.md").read_text()
+
+
+def test_exported_stitches_are_not_overwritten(folder, digits_net):
+    change(folder, export={"format": "onnx"})
+    with pytest.raises(InputError, match="holds something else than a saved SN-Net"):
+        digits_net.save_pretrained(folder)
+
+
+def test_into_a_folder_whose_parent_cannot_be_written(digits_net, tmp_path, monkeypatch):
+    """Such as a mounted one: whatever is unfinished lies in the folder itself."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    before = os.stat(tmp_path).st_mtime_ns
+    digits_net.save_pretrained(folder)
+    assert os.stat(tmp_path).st_mtime_ns == before  # nothing was made or moved beside it
+    assert len(sn.load(folder).space) == 35
+
+
+def test_a_folder_that_is_not_finished_goes(digits_net, tmp_path, monkeypatch):
+    monkeypatch.setattr("snnet_lightning.saved.save.write_card", None)  # which is written last
+    with pytest.raises(TypeError):
+        digits_net.save_pretrained(tmp_path / "a" / "b")
+    assert not any(tmp_path.iterdir())
 
 
 def test_stitches_of_another_network(folder):

@@ -77,6 +77,15 @@ def test_the_whole_network_takes_the_place_of_a_stitch(evaluated, tmp_path):
     assert set(contents(tmp_path / "a")) == {"README.md", "config.json", "model.safetensors", "stitches.jsonl"}
 
 
+def test_an_anchor_takes_the_place_of_an_anchor(evaluated, tmp_path):
+    for name in ("digits_small", "digits_base"):
+        evaluated.save_pretrained(tmp_path / "a", stitch=name)
+    images = IMAGES
+    with torch.no_grad():
+        alone = timm.create_model(f"local-dir:{tmp_path / 'a'}", pretrained=True).eval()
+        assert torch.equal(alone(images), evaluated(images, "digits_base"))
+
+
 def test_what_is_wrong_with_a_folder(evaluated, tmp_path):
     folder = tmp_path / "net"
     evaluated.save_pretrained(folder, stitch=7)

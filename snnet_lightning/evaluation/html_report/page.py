@@ -13,7 +13,7 @@ from snnet_lightning.atomic import written_atomically
 from snnet_lightning.evaluation.html_report.origin import Origin, origin_of, versions
 from snnet_lightning.evaluation.pareto import pareto_front
 from snnet_lightning.evaluation.results import Row
-from snnet_lightning.evaluation.table import columns, formatted
+from snnet_lightning.evaluation.table import MISSING, columns, formatted
 
 NAME = "report.html"
 SCRIPTS = ("model.js", "scale.js", "plot.js", "table.js", "budget.js", "start.js")  # in the order in which they run
@@ -23,7 +23,6 @@ LABELS = {
     "test/pareto_share": ("stitches on the Pareto front", "%"),
     "test/gap": ("mean distance of the stitches from the line between the anchors", "points"),
 }
-MISSING = "–"
 
 
 def write_html_report(
@@ -83,8 +82,6 @@ def _part(name: str) -> str:
 
 
 def _texts(row: Row, measured: bool) -> list[str]:
-    if measured and row.acc1 is None:
-        return [*formatted(row, False), *[MISSING] * 3]
     return [MISSING if text == "nan" else text for text in formatted(row, measured)]
 
 
