@@ -144,6 +144,7 @@ def test_a_checkpoint_that_lightning_would_take_up_by_itself(run_here, tmp_path,
     says = content(path)
     if not path.exists():
         path.mkdir()
+        says = "no saved SN-Net, for it has no config.json"
     run = run_here("train.py", directory=tmp_path)
     assert run.status == 1
     (line,) = run.err.splitlines()

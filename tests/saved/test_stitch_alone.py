@@ -21,6 +21,7 @@ IMAGES = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
 @torch.no_grad()
 def test_every_stitch_of_digits(evaluated, tmp_path):
+    costs = stitch_costs(evaluated)
     for stitch in evaluated.space:
         folder = tmp_path / str(stitch.id)
         evaluated.save_pretrained(folder, stitch=stitch)
@@ -31,7 +32,7 @@ def test_every_stitch_of_digits(evaluated, tmp_path):
             assert alone.name == stitch.name
         assert torch.equal(alone(IMAGES), evaluated(IMAGES, stitch))
         weights = load_file(folder / "model.safetensors")
-        assert sum(value.numel() for value in weights.values()) == stitch_costs(evaluated)[stitch].params
+        assert sum(value.numel() for value in weights.values()) == costs[stitch].params
         assert sum(value.numel() for value in alone.parameters()) == sum(value.numel() for value in weights.values())
 
 
