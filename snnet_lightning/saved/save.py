@@ -8,6 +8,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 
+from snnet_lightning.anchors.weights import AUXILIARY
 from snnet_lightning.atomic import filled_at_once
 from snnet_lightning.description import ORIGIN
 from snnet_lightning.errors import InputError
@@ -48,8 +49,12 @@ def save_network(net: SNNet, folder: Path, loaded_by: str | None = None) -> None
 
 
 def write_weights(module: nn.Module, folder: Path) -> None:
-    """Write the state dict of a module as safetensors."""
-    state = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
+    """Write the state dict of a module as safetensors, without BatchNorms that only a training has."""
+    state = {
+        name: value.detach().cpu().contiguous().clone()
+        for name, value in module.state_dict().items()
+        if AUXILIARY not in name
+    }
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
     mask = os.umask(0)
     os.umask(mask)

@@ -18,13 +18,13 @@ DEPTHS = [{"layers": [1, 2, 1, 1]}, {"layers": [2, 2, 2, 1]}]
 def batch_norm_net() -> Callable[[str], SNNet]:
     """Two random anchors of a family, whose running statistics are of no data."""
 
-    def make(family: str = "resnet") -> SNNet:
+    def make(family: str = "resnet", **options: bool) -> SNNet:
         torch.manual_seed(0)
         if family == "levit":  # one-dimensional layers, some of them in the head
             anchors = create_anchors(["levit_128s", "levit_128"], (3, 32, 32), 10, "checkpoint")
         else:
             anchors = create_anchors(["resnet18", "resnet18"], (1, 16, 16), 10, "checkpoint", NARROW, DEPTHS)
-        net = SNNet(anchors, StagedSpace()).eval()
+        net = SNNet(anchors, StagedSpace(), **options).eval()
         for layer in net.modules():
             if isinstance(layer, _BatchNorm):
                 layer.running_mean.normal_()

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import snnet_lightning as sn
 from snnet_lightning.description import Origin
@@ -64,6 +65,17 @@ def test_calibrated_statistics_come_along(batch_norm_net, tmp_path):
     assert loaded.route_statistics.calibrated == [0, 3]
     for stitch in net.space:
         assert torch.equal(loaded(images, stitch.id), net(images, stitch))
+
+
+@torch.no_grad()
+def test_batch_norms_of_a_training_stay_behind(batch_norm_net, tmp_path):
+    net = batch_norm_net(split_batchnorm=True)
+    net.save_pretrained(tmp_path / "a")
+    loaded, images = sn.load(tmp_path / "a"), torch.randn(2, 1, 16, 16)
+    assert not any("aux_bn" in name for name in load_file(tmp_path / "a" / "model.safetensors"))
+    assert all(torch.equal(loaded(images, stitch.id), net(images, stitch)) for stitch in net.space)
+    loaded.save_pretrained(tmp_path / "b")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
 def test_costs_stand_there_where_nothing_was_measured(folder, digits_net):
