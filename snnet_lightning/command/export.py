@@ -23,7 +23,7 @@ class Export:
     """What is exported, and how: the options that belong to no group.
 
     Args:
-        ckpt_path: a checkpoint of ours, a saved network, or a published file.
+        ckpt_path: a checkpoint of ours, or a saved network.
         exported: belongs to an evaluation.
         accuracy: whether there are images to compare on, and accuracies are measured after a conversion.
         stitches: ``front``, ``all``, ids or names.

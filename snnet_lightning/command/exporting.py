@@ -12,11 +12,12 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from snnet_lightning.checkpoints import load
+from snnet_lightning.command.export import Export
 from snnet_lightning.command.instantiate import made
 from snnet_lightning.command.parts import create_datamodule, evaluate_exported, metric, require_classes
 from snnet_lightning.data.some_images import test_images, training_images
 from snnet_lightning.errors import InputError
-from snnet_lightning.evaluation.pareto import pareto_front
+from snnet_lightning.evaluation.results import front_rows
 from snnet_lightning.export import Exported, export_stitches, note_accuracies, require_free
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch.route import Stitch
@@ -82,8 +83,7 @@ def chosen(net: SNNet, words: int | str | Sequence[int | str], ckpt_path: str) -
                 f"stitch=front: no accuracies are known of ckpt_path={ckpt_path}; evaluate.py measures them and leaves "
                 "a folder snnet in its run's directory, to be given as ckpt_path; or choose by stitch=all or ids"
             )
-        front = pareto_front([(row.flops, row.acc1) for row in net.rows])
-        return sorted((net.space[net.rows[i].id] for i in front), key=lambda stitch: stitch.id)
+        return sorted((net.space[row.id] for row in front_rows(net.rows)), key=lambda stitch: stitch.id)
     words = [words] if isinstance(words, int | str) else words
     names = {stitch.name: stitch for stitch in net.space} | {stitch.id: stitch for stitch in net.space}
     unknown = [word for word in words if word not in names]
@@ -102,7 +102,7 @@ def _compared(datamodule: L.LightningDataModule | None, net: SNNet, count: int) 
     return torch.randn(count, *net.description.input_size, generator=torch.Generator().manual_seed(0))
 
 
-def _calibrating(datamodule: L.LightningDataModule | None, options) -> Tensor | None:
+def _calibrating(datamodule: L.LightningDataModule | None, options: Export) -> Tensor | None:
     if options.precision != "int8" or options.quantization != "static":
         return None
     if datamodule is None:

@@ -14,6 +14,7 @@ from pydantic import Field
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.checked import checked
 from snnet_lightning.errors import InputError
+from snnet_lightning.evaluation.pareto import pareto_front
 from snnet_lightning.stitch.route import Stitch, StitchSpace
 
 if TYPE_CHECKING:  # a network is loaded without what counts FLOPs and measures accuracies
@@ -57,6 +58,11 @@ def stitch_rows(
         )
         for i, (s, cost) in enumerate(costs.items())
     ]
+
+
+def front_rows(rows: Sequence[Row]) -> list[Row]:
+    """Those on the Pareto front of FLOPs and top-1, by FLOPs; all ``rows`` have accuracies."""
+    return [rows[i] for i in pareto_front([(row.flops, row.acc1) for row in rows])]
 
 
 def known(row: Row) -> dict[str, Any]:

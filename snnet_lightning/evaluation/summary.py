@@ -30,10 +30,10 @@ def summarise(rows: Sequence[Row], anchors: Sequence[int]) -> dict[str, float]:
     summary = {
         "test/acc1": float(np.mean([row.acc1 for row in rows])),
         **{f"test/acc1/{row.name}": row.acc1 for row in rows if row.id in anchors},
-        "test/pareto_share": 100 * len(front) / len(rows),
     }
     if len(single) > 1:
         summary["test/pareto_area"] = area_under_front(front, single[0].flops, single[-1].flops)
+    summary["test/pareto_share"] = 100 * len(front) / len(rows)
     if len(single) > 1 and stitched:
         line = np.interp(
             [row.flops for row in stitched], [row.flops for row in single], [row.acc1 for row in single]

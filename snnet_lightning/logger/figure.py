@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from snnet_lightning.evaluation.pareto import pareto_front
 from snnet_lightning.evaluation.plot import ANCHOR, FRONT, STITCH
-from snnet_lightning.evaluation.results import Row
+from snnet_lightning.evaluation.results import Row, front_rows
 
 HOVER = (
     "<b>%{text}</b><br>%{x:.4s}FLOPs, %{customdata[0]:.4s} parameters<br>"
@@ -21,7 +20,7 @@ def stitch_figure(rows: Sequence[Row], anchors: Sequence[int]) -> go.Figure:
         rows: the stitches, with accuracies.
         anchors: ids of those that are single anchors.
     """
-    front = [rows[i] for i in pareto_front([(row.flops, row.acc1) for row in rows])]
+    front = front_rows(rows)
     most = max(row.params for row in rows)
     # Plain lists: arrays would be written in a binary form that W&B's older plotly.js may not know.
     line = go.Scatter(

@@ -15,13 +15,13 @@ from snnet_lightning.export import load_exported, read_exported
 class ExportedModule(L.LightningModule):
     """Tests all files of an export in one pass over the images; after that, ``rows`` has what was found.
 
-    Files run on the CPU, by onnxruntime or PyTorch. Images are as the data give them, normalised.
+    Files run on the CPU, by onnxruntime. Images are as the data give them, normalised.
 
     Args:
         folder: of the exported stitches.
 
     Raises:
-        InputError: it holds none, or a file in it cannot be read.
+        InputError: it holds none, or a file in it cannot be read, or is not to be trusted.
     """
 
     def __init__(self, folder: str | Path):

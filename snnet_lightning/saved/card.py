@@ -11,8 +11,7 @@ import timm
 import yaml
 
 from snnet_lightning.description import Description, Origin
-from snnet_lightning.evaluation.pareto import pareto_front
-from snnet_lightning.evaluation.results import Row
+from snnet_lightning.evaluation.results import Row, front_rows
 from snnet_lightning.evaluation.table import columns, formatted
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.network_folder import CARD, LIBRARY, PICTURE
@@ -32,7 +31,7 @@ def write_card(net: SNNet, rows: Sequence[Row], folder: Path, loaded_by: str | N
     """
     anchors = [stitch.id for stitch in net.space.anchors]
     measured = rows[0].acc1 is not None
-    front = [rows[i] for i in pareto_front([(row.flops, row.acc1) for row in rows])] if measured else []
+    front = front_rows(rows) if measured else []
     if measured:
         from snnet_lightning.evaluation.plot import plot_pareto  # with matplotlib, which nothing else here needs
 

@@ -3,14 +3,13 @@
 import onnxruntime
 import pytest
 import torch
-from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.description import Preprocessing
 from snnet_lightning.network import SNNet
 from snnet_lightning.stitch import PairedSpace, StagedSpace, TwoWaySpace
 from tests.network.conftest import batch_norm_net
+from tests.network.test_extract import narrow_net
 
 __all__ = ["batch_norm_net"]
 
@@ -60,13 +59,7 @@ def wide_net() -> SNNet:
 @pytest.fixture(params=PUBLISHED)
 def published_net(request) -> SNNet:
     names, space, kwargs = PUBLISHED[request.param]
-    size = 64 if "resnet18" in names else 32
-    torch.manual_seed(0)
-    net = SNNet(create_anchors(names, (3, size, size), 5, "checkpoint", **kwargs), space).eval()
-    for layer in net.modules():
-        if isinstance(layer, _BatchNorm):
-            nn.init.uniform_(layer.running_mean, -0.1, 0.1)
-    return net
+    return narrow_net(names, 64 if "resnet18" in names else 32, space, kwargs)
 
 
 def images_for(net, count):

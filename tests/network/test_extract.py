@@ -99,15 +99,19 @@ PUBLISHED = {
 }
 
 
-@pytest.fixture(params=PUBLISHED)
-def published_net(request):
-    names, size, space, kwargs = PUBLISHED[request.param]
+def narrow_net(names, size, space, kwargs):
+    """Anchors with random weights, and running statistics that are not those of new layers."""
     torch.manual_seed(0)
     net = SNNet(create_anchors(names, (3, size, size), 5, "checkpoint", **kwargs), space).eval()
     for layer in net.modules():
         if isinstance(layer, _BatchNorm):
             nn.init.uniform_(layer.running_mean, -0.1, 0.1)
     return net
+
+
+@pytest.fixture(params=PUBLISHED)
+def published_net(request):
+    return narrow_net(*PUBLISHED[request.param])
 
 
 def test_stitches_of_published_families(published_net):

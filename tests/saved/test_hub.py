@@ -9,6 +9,7 @@ import pytest
 import snnet_lightning as sn
 from snnet_lightning.errors import InputError
 from tests.saved.hub_stand_in import stand_in
+from tests.saved.test_folder import contents
 
 PUSH = """
 import sys, snnet_lightning as sn
@@ -42,10 +43,6 @@ def hub(tmp_path):
             )
 
         yield hub, run
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_pushed_and_loaded(hub, evaluated, tmp_path):

@@ -11,8 +11,7 @@ from string import Template
 
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.evaluation.html_report.origin import Origin, origin_of, versions
-from snnet_lightning.evaluation.pareto import pareto_front
-from snnet_lightning.evaluation.results import Row
+from snnet_lightning.evaluation.results import Row, front_rows
 from snnet_lightning.evaluation.table import MISSING, columns, formatted
 
 NAME = "report.html"
@@ -43,7 +42,7 @@ def write_html_report(
 def page(rows: Sequence[Row], anchors: Sequence[int], summary: Mapping[str, float], origin: Origin) -> str:
     """The whole page as HTML."""
     measured = [row for row in rows if row.acc1 is not None and math.isfinite(row.acc1)]
-    front = {measured[i].id for i in pareto_front([(row.flops, row.acc1) for row in measured])}
+    front = {row.id for row in front_rows(measured)}
     single = [row.name for row in rows if row.id in anchors]
     texts = {row.id: _texts(row, bool(measured)) for row in rows}
     data = {
