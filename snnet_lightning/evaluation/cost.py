@@ -1,4 +1,4 @@
-"""FLOPs and parameters of every stitch: count every part once, add up along the routes."""
+"""FLOPs, parameters and memory of every stitch: count every part once, add up along the routes."""
 
 import logging
 import warnings
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.evaluating import evaluating
+from snnet_lightning.evaluation.memory import peak_activations
 from snnet_lightning.network.compile_parts import uncompiled
 from snnet_lightning.network.snnet import SNNet, module_key
 from snnet_lightning.network.split_batchnorm import auxiliary_parameters
@@ -30,10 +31,15 @@ ATTENTION = "aten::scaled_dot_product_attention"
 
 @dataclass(frozen=True)
 class Cost:
-    """``flops``: multiply-accumulates of one image, as fvcore counts them. ``params``: parameters that run."""
+    """What one image takes.
+
+    ``flops``: multiply-accumulates, as fvcore counts them. ``params``: parameters that run. ``memory``: bytes of these
+    and of the activations that live at once, at the moment when most do.
+    """
 
     flops: int
     params: int
+    memory: int
 
 
 def attention_flops(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
@@ -66,6 +72,7 @@ def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
     """The cost of every stitch at the anchors' input size; low-rank terms count as folded into their layers."""
     parameter = next(net.parameters())
     flops: dict[Part, int] = {}
+    activations: dict[Part, int] = {}
     run: dict[Part, list[nn.Parameter]] = {}
     idle = set(map(id, auxiliary_parameters(net)))
     for stitch in net.space:
@@ -79,12 +86,15 @@ def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
             else:
                 module = _PartOfAnchor(net.anchors[part.anchor], part)
                 run[part] = list(net.anchors[part.anchor].parameters_of(part))
-            flops[part] = count_flops(module, x)
+            flops[part], activations[part] = count_flops(module, x), peak_activations(module, x)
+            if not isinstance(part, Stem):  # while it runs, the images are still there
+                activations[part] += prod(net.description.input_size) * x.element_size()
     costs = {}
     for stitch in net.space:
         sizes = {id(p): p.numel() for part in stitch.route for p in run[part]}  # what blocks share counts once
         params = sum(size for key, size in sizes.items() if key not in idle)
-        costs[stitch] = Cost(sum(flops[part] for part in stitch.route), params)
+        memory = params * parameter.element_size() + max(activations[part] for part in stitch.route)
+        costs[stitch] = Cost(sum(flops[part] for part in stitch.route), params, memory)
     for smaller, larger in pairwise(net.space.anchors):
         if costs[smaller].flops > costs[larger].flops:
             log.warning(

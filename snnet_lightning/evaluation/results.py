@@ -24,13 +24,15 @@ if TYPE_CHECKING:  # a network is loaded without what counts FLOPs and measures 
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Percent = Annotated[float, Field(ge=0, le=100)]
+Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
 class Row:
     """A line of ``stitches.jsonl``; accuracies in percent, None where only the cost was asked for.
 
-    ``calibrated``: whether the stitch ran with BatchNorm statistics of its own; None where none did.
+    ``calibrated``: whether the stitch ran with BatchNorm statistics of its own; None where none did. ``memory``: bytes,
+    None in files of older versions. ``latency_ms``: of the first batch size in ``latency.json``; None: not measured.
     """
 
     id: Count
@@ -42,6 +44,8 @@ class Row:
     loss: float | None = None
     images: Count | None = None
     calibrated: bool | None = None
+    memory: Count | None = None
+    latency_ms: Milliseconds | None = None
 
 
 def stitch_rows(
