@@ -11,10 +11,11 @@ from torch import Tensor
 
 from snnet_lightning.errors import InputError
 
-CONFIG, WEIGHTS, STITCHES, CARD, PICTURE = (
+CONFIG, WEIGHTS, STITCHES, LATENCY, CARD, PICTURE = (
     "config.json",
     "model.safetensors",
     "stitches.jsonl",
+    "latency.json",
     "README.md",
     "front.png",
 )

@@ -10,13 +10,14 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "snnet_lightning"
 FLOORS = [
-    {"atomic", "checked", "errors", "evaluating", "first_process", "float64", "seeding"},
+    {"atomic", "budget", "checked", "errors", "evaluating", "first_process", "float64", "seeding"},
     {"stitch"},
     {"description", "network_folder"},
     {"checkpoint_file"},
     {"anchors"},
     {"network"},
     {"evaluation"},
+    {"latency"},
     {"saved"},
     {"checkpoints", "data", "distillation", "export", "optim", "sampler"},
     {"model", "trainer"},
@@ -26,7 +27,12 @@ FLOORS = [
 ]
 # A method of the network that does what stands above it, on its first use, and a command that has the name of a part:
 # (file, what it imports).
-DOORS = {("network/snnet.py", "saved"), ("export/__main__.py", "command")}
+DOORS = {
+    ("network/snnet.py", "saved"),
+    ("network/snnet.py", "latency"),
+    ("export/__main__.py", "command"),
+    ("latency/__main__.py", "command"),
+}
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 
 

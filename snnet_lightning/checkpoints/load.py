@@ -20,11 +20,12 @@ from snnet_lightning.checkpoint_file import (
 from snnet_lightning.checkpoints.released import is_released, low_rank_of, released_state, space_of
 from snnet_lightning.description import ORIGIN, Description
 from snnet_lightning.errors import InputError
-from snnet_lightning.evaluation.results import Row, read_rows
+from snnet_lightning.evaluation.results import read_rows
+from snnet_lightning.latency.table import read_latency, with_latency
 from snnet_lightning.network.bounded import build_within
 from snnet_lightning.network.extract import ExtractedStitch
 from snnet_lightning.network.snnet import SNNet
-from snnet_lightning.network_folder import ALONE, STITCHES, WEIGHTS
+from snnet_lightning.network_folder import ALONE, LATENCY, STITCHES, WEIGHTS
 from snnet_lightning.saved.hub import fetched, is_hub_id
 from snnet_lightning.stitch import Space
 
@@ -70,18 +71,21 @@ def load(
     else:
         net = _network_of(content, anchors, space, where)
     load_weights(net, content, where)
-    net.rows = rows_beside(path, net)
+    read_table(path, net)
     return net.eval()
 
 
-def rows_beside(path: str | Path, net: SNNet) -> list[Row]:
-    """What the folder of a saved network says of its stitches; nothing where ``path`` is no such folder.
+def read_table(path: str | Path, net: SNNet) -> None:
+    """Let ``net`` know what its folder says of its stitches; nothing where ``path`` is no folder of a saved network.
 
     Raises:
-        InputError: the rows are not of this network.
+        InputError: what stands there is not of this network.
     """
-    rows = Path(path) / STITCHES
-    return read_rows(rows, net.space) if rows.is_file() else []
+    rows, latency = Path(path) / STITCHES, Path(path) / LATENCY
+    if latency.is_file():
+        net.latency = read_latency(latency, [(stitch.id, stitch.name) for stitch in net.space])
+    if rows.is_file():
+        net.rows = with_latency(read_rows(rows, net.space), net.latency)
 
 
 def _stitch_alone(content: Mapping[str, Any], description: Description, where: str) -> ExtractedStitch:

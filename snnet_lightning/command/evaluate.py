@@ -6,6 +6,7 @@ import hydra
 from omegaconf import DictConfig
 
 from snnet_lightning.checked import File
+from snnet_lightning.command.budget import Budget
 from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
 from snnet_lightning.command.run import run
@@ -21,16 +22,19 @@ class Evaluation:
         exported: a folder of exported stitches, to be evaluated instead.
         init_from: belongs to a training.
         accuracy: whether accuracies are measured, or only costs told.
+        budget: what a stitch may cost, of which the most accurate that fits is named.
         optimized_metric: the logged metric that a sweep is told of.
 
     Raises:
-        InputError: the file is given as one to start from; several things are to be evaluated.
+        InputError: the file is given as one to start from; several things are to be evaluated; a budget without any
+            accuracies.
     """
 
     ckpt_path: File | None
     exported: File | None
     init_from: File | None
     accuracy: bool
+    budget: Budget
     optimized_metric: str
 
     def __post_init__(self):
@@ -40,6 +44,8 @@ class Evaluation:
             )
         if None not in (self.ckpt_path, self.exported):
             raise InputError(f"ckpt_path={self.ckpt_path} and exported={self.exported}: give one of them")
+        if self.budget and not self.accuracy:
+            raise InputError(f"{self.budget}: chooses by accuracies, so accuracy=false cannot be")
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
@@ -63,13 +69,15 @@ def task(cfg: DictConfig) -> float | None:
         return None
     datamodule = create_datamodule(cfg)
     if options.exported:
-        _, found = evaluate_exported(cfg, options.exported, datamodule)
+        rows, found = evaluate_exported(cfg, options.exported, datamodule)
+        options.budget.tell(rows)
         return metric(found, options.optimized_metric)
     net = create_net(cfg, datamodule)
     load_evaluated(net, options.ckpt_path, cfg.recalled_from)
     model = made(cfg, "model", net=net)
     trainer = create_trainer(cfg)
     trainer.test(model, datamodule=datamodule, verbose=False)
+    options.budget.tell(model.rows, net.latency)
     return metric(trainer.callback_metrics, options.optimized_metric)
 
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from pydantic import NonNegativeFloat, PositiveInt, StrictInt, StrictStr
 
 from snnet_lightning.checked import File
+from snnet_lightning.command.budget import Budget
 from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
 from snnet_lightning.command.run import run
@@ -27,6 +28,7 @@ class Export:
         exported: belongs to an evaluation.
         accuracy: whether there are images to compare on, and accuracies are measured after a conversion.
         stitches: ``front``, ``all``, ids or names.
+        budget: what a stitch may cost, of which the most accurate that fits is exported.
         normalise: whether the files take pixels in 0..1 and normalise them.
         tolerance: the largest difference of two logits to the network's.
         images: test images to compare on.
@@ -42,6 +44,7 @@ class Export:
     exported: File | None
     accuracy: bool
     stitches: StrictInt | StrictStr | list[StrictInt | StrictStr]
+    budget: Budget
     format: Literal["onnx", "pt2"]
     opset: PositiveInt
     precision: Literal["fp32", "fp16", "int8"]
@@ -58,6 +61,8 @@ class Export:
             raise InputError(f"exported={self.exported} is evaluated (evaluate.py); ckpt_path= is exported")
         if self.ckpt_path is None:
             raise InputError("ckpt_path is missing: give ckpt_path=FILE, or the snnet folder of a run")
+        if self.budget and self.stitches != "front":
+            raise InputError(f"stitch={self.stitches} and {self.budget}: give one of them")
         if self.quantization == "static" and not self.accuracy:
             raise InputError("quantization=static finds ranges on training images, so accuracy=false cannot be")
 

@@ -42,7 +42,10 @@ def export(cfg: DictConfig) -> float | None:
         raise InputError(f"ckpt_path={options.ckpt_path}: holds one stitch alone; give the whole network")
     if datamodule is not None:
         require_classes(datamodule, net.description, f"ckpt_path={options.ckpt_path}")
-    stitches = chosen(net, options.stitches, options.ckpt_path)
+    if options.budget:
+        stitches = [net.space[options.budget.selected(net.rows, net.latency).id]]
+    else:
+        stitches = chosen(net, options.stitches, options.ckpt_path)
     opset = f", opset {options.opset}" if options.format == "onnx" else ""
     what = f"{options.format}, {options.precision}{opset}"
     log.info("exporting %d of %d stitches as %s", len(stitches), len(net.space), what)

@@ -13,7 +13,7 @@ from snnet_lightning.errors import InputError
 
 
 def known_keys() -> dict[str, Any]:
-    """Every key of the three default configurations, dotted, and what stands there."""
+    """Every key of the default configurations, dotted, and what stands there."""
     keys: dict[str, Any] = {}
 
     def walk(node: Any, path: str) -> None:
@@ -25,7 +25,7 @@ def known_keys() -> dict[str, Any]:
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        for name in ("train", "evaluate", "export"):
+        for name in ("train", "evaluate", "export", "latency"):
             walk(compose(name), "")
     return keys
 

@@ -8,7 +8,7 @@ import lightning as L
 from omegaconf import DictConfig
 
 from snnet_lightning.checkpoint_file import read_checkpoint
-from snnet_lightning.checkpoints.load import load_weights, rows_beside, same_classes
+from snnet_lightning.checkpoints.load import load_weights, read_table, same_classes
 from snnet_lightning.command.instantiate import instantiate, made
 from snnet_lightning.description import Description
 from snnet_lightning.errors import InputError
@@ -79,7 +79,7 @@ def load_evaluated(net: SNNet, ckpt_path: str | None, recalled_from: str | None)
     where = f"ckpt_path={ckpt_path}"
     content = read_checkpoint(ckpt_path, where)
     load_weights(net, content, where)
-    net.rows = rows_beside(ckpt_path, net)
+    read_table(ckpt_path, net)
     if not same_classes(net, content, where):
         log.warning("%s was trained on classes of other names than those of the data", where)
 

@@ -24,6 +24,7 @@ from snnet_lightning.evaluation.cost import Cost, stitch_costs
 from snnet_lightning.evaluation.metrics import StitchMetrics
 from snnet_lightning.evaluation.results import stitch_rows
 from snnet_lightning.evaluation.summary import summarise
+from snnet_lightning.latency.table import with_latency
 from snnet_lightning.model.strategy import require_strategy
 from snnet_lightning.network.prefix_tree import forward_all
 from snnet_lightning.network.snnet import SNNet, without_statistics
@@ -265,7 +266,8 @@ class SNNetModule(L.LightningModule):
     def on_test_epoch_end(self) -> None:
         self.scores = self.test_metrics.scores()
         self.test_metrics.reset()
-        self.rows = stitch_rows(self.costs, self.scores, self.net.route_statistics.calibrated)
+        rows = stitch_rows(self.costs, self.scores, self.net.route_statistics.calibrated)
+        self.rows = with_latency(rows, self.net.latency)
         images = getattr(self.trainer.datamodule, "test_images", None)
         self.net.rows, self.net.origin = (
             self.rows,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Activation, Anchor
+from snnet_lightning.budget import select
 from snnet_lightning.description import LayersDescription, Origin, Preprocessing, describe
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.checkpointed import run_checkpointed
@@ -79,6 +80,7 @@ class SNNet(nn.Module):
         self.selected = self.space.anchors[-1]
         self.initialised = False  # whether the stitching layers are more than random: fitted, trained or loaded
         self.rows: Sequence[Any] = ()  # what is known of its stitches, as evaluation/results.py has it
+        self.latency: Any = None  # what was measured where it runs, as latency/table.py has it
         self.stitching_layers = nn.ModuleDict(
             {module_key(layer): self._make_layer(pairs, low_rank) for layer, pairs in self.space.crossings.items()}
         )
@@ -126,8 +128,37 @@ class SNNet(nn.Module):
             self.anchors.eval()
         return self
 
-    def select(self, stitch: Stitch | int | str) -> Stitch:
-        """Make ``stitch`` (itself, its id or its name) the one that ``forward`` runs by default; returns it."""
+    def select(
+        self,
+        stitch: Stitch | int | str | None = None,
+        *,
+        flops: float | None = None,
+        params: float | None = None,
+        memory: float | None = None,
+        latency_ms: float | None = None,
+        batch: int | None = None,
+    ) -> Stitch:
+        """Make a stitch the one that ``forward`` runs by default; returns it.
+
+        Args:
+            stitch: itself, its id or its name; or, by ``rows``, the most accurate one that fits all of these budgets:
+            flops: multiply-accumulates of one image.
+            params: parameters that run.
+            memory: bytes for one image.
+            latency_ms: measured milliseconds of a batch.
+            batch: its size, of those that were measured; None: the first of them.
+
+        Raises:
+            InputError: there is no such stitch; none fits: it names the cheapest; the table does not know.
+        """
+        if stitch is None:
+            from snnet_lightning.latency.table import with_latency  # stands above
+
+            rows = self.rows if batch is None else with_latency(self.rows, self.latency, batch)
+            row = select(rows, flops=flops, params=params, memory=memory, latency_ms=latency_ms)
+            stitch = self.space[row.id]
+        elif {flops, params, memory, latency_ms, batch} != {None}:
+            raise InputError("give a stitch or a budget, not both")
         self.selected = self.find(stitch)
         return self.selected
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from snnet_lightning.errors import InputError
-from snnet_lightning.network_folder import CONFIG, LIBRARY, STITCHES, WEIGHTS
+from snnet_lightning.network_folder import CONFIG, LATENCY, LIBRARY, STITCHES, WEIGHTS
 
 if TYPE_CHECKING:
     from snnet_lightning.network.snnet import SNNet
@@ -34,7 +34,7 @@ def fetched(repo_id: str, revision: str | None) -> Path:
         from huggingface_hub import snapshot_download
 
         folder = snapshot_download(
-            repo_id, revision=revision, allow_patterns=[CONFIG, WEIGHTS, STITCHES], library_name=LIBRARY
+            repo_id, revision=revision, allow_patterns=[CONFIG, WEIGHTS, STITCHES, LATENCY], library_name=LIBRARY
         )
     if not (Path(folder) / CONFIG).is_file():
         raise InputError(f"{where}: no saved SN-Net, for it has no {CONFIG}")

@@ -14,10 +14,12 @@ from snnet_lightning.description import ORIGIN
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.evaluation.results import stitch_rows, write_rows
+from snnet_lightning.latency.table import with_latency, write_latency
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.network_folder import (
     CARD,
     CONFIG,
+    LATENCY,
     PICTURE,
     STITCHES,
     WEIGHTS,
@@ -27,7 +29,7 @@ from snnet_lightning.network_folder import (
 )
 from snnet_lightning.saved.card import write_card
 
-FILES = (WEIGHTS, STITCHES, PICTURE, CARD, CONFIG)
+FILES = (WEIGHTS, STITCHES, LATENCY, PICTURE, CARD, CONFIG)
 
 
 def save_network(net: SNNet, folder: Path, loaded_by: str | None = None) -> None:
@@ -41,11 +43,23 @@ def save_network(net: SNNet, folder: Path, loaded_by: str | None = None) -> None
         InputError: the folder holds something else.
     """
     with written_folder(folder) as unfinished:
-        rows = net.rows or stitch_rows(stitch_costs(net))
         write_weights(net, unfinished)
-        write_rows(rows, unfinished / STITCHES)
         write_config({ORIGIN: net.origin.model_dump(mode="json"), **net.description.as_data()}, unfinished)
-        write_card(net, rows, unfinished, loaded_by)
+        _write_table(net, unfinished, loaded_by)
+
+
+def save_latency(net: SNNet, folder: Path) -> None:
+    """Write the latency of a network, and the table and card that tell of it, beside its weights in ``folder``."""
+    with filled_at_once(folder, own=lambda name: False, last=CARD) as unfinished:
+        _write_table(net, unfinished)
+
+
+def _write_table(net: SNNet, folder: Path, loaded_by: str | None = None) -> None:
+    rows = with_latency(net.rows or stitch_rows(stitch_costs(net)), net.latency)
+    write_rows(rows, folder / STITCHES)
+    if net.latency is not None:
+        write_latency(net.latency, folder / LATENCY)
+    write_card(net, rows, folder, loaded_by)
 
 
 def write_weights(module: nn.Module, folder: Path) -> None:
