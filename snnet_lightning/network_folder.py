@@ -3,13 +3,12 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from snnet_lightning.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CONFIG, WEIGHTS, STITCHES, LATENCY, CARD, PICTURE = (
     "config.json",
@@ -89,12 +88,15 @@ def write_config(config: Mapping[str, Any], folder: Path) -> None:
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
 
 
-def read_weights(folder: Path, where: str) -> dict[str, Tensor]:
+def read_weights(folder: Path, where: str) -> "dict[str, Tensor]":
     """The tensors in a folder, on the CPU.
 
     Raises:
         InputError: there are none, or they are no safetensors.
     """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file  # with PyTorch, which the other files are read without
+
     path = folder / WEIGHTS
     if not path.is_file():
         raise InputError(f"{where}: has no {WEIGHTS}; weights in any other format are not loaded")

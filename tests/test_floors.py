@@ -20,7 +20,7 @@ FLOORS = [
     {"latency"},
     {"saved"},
     {"checkpoints", "data", "distillation", "export", "optim", "sampler"},
-    {"model", "trainer"},
+    {"model", "serve", "trainer"},
     {"callbacks"},
     {"logger", "sweeps"},
     {"command", "train_digits"},
@@ -32,6 +32,7 @@ DOORS = {
     ("network/snnet.py", "latency"),
     ("export/__main__.py", "command"),
     ("latency/__main__.py", "command"),
+    ("serve/__main__.py", "command"),
 }
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 

@@ -10,6 +10,7 @@ from pydantic import PositiveFloat, PositiveInt
 from snnet_lightning.budget import select
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.results import Row
+from snnet_lightning.latency.table import with_latency
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,6 @@ class Budget:
         Raises:
             InputError: none fits, or what decides is not known.
         """
-        from snnet_lightning.latency import with_latency
-
         budgets = asdict(self)
         batch = budgets.pop("batch")
         try:

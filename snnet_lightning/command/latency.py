@@ -15,8 +15,8 @@ from snnet_lightning.command.run import run
 from snnet_lightning.errors import InputError
 
 if TYPE_CHECKING:
-    from snnet_lightning.latency import BatchLatency
     from snnet_lightning.latency.measure import Told
+    from snnet_lightning.latency.table import BatchLatency
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,8 @@ def task(cfg: DictConfig) -> None:
     from snnet_lightning.evaluation.cost import stitch_costs
     from snnet_lightning.evaluation.report import report
     from snnet_lightning.evaluation.results import stitch_rows
-    from snnet_lightning.latency import measure_latency, with_latency, write_latency
+    from snnet_lightning.latency.measure import measure_latency
+    from snnet_lightning.latency.table import with_latency, write_latency
     from snnet_lightning.network_folder import LATENCY, holds_network
     from snnet_lightning.saved.save import save_latency
 

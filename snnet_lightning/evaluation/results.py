@@ -84,8 +84,11 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
     write_jsonl([as_line(row) for row in rows], path)
 
 
-def read_rows(path: Path, space: StitchSpace) -> list[Row]:
-    """The inverse of ``write_rows``, for the stitches of ``space``.
+def read_rows(path: Path, space: StitchSpace | None = None) -> list[Row]:
+    """The inverse of ``write_rows``.
+
+    Args:
+        space: the stitches that they have to be of, where these are known.
 
     Raises:
         InputError: a line is no row, or they are not of these stitches.
@@ -98,7 +101,7 @@ def read_rows(path: Path, space: StitchSpace) -> list[Row]:
             raise InputError(f"{path}: line {number} is no stitch with its cost") from error
     if len({row.acc1 is None for row in rows}) > 1:
         raise InputError(f"{path}: some of its stitches have accuracies, and others have none")
-    if [(row.id, row.name) for row in rows] != [(stitch.id, stitch.name) for stitch in space]:
+    if space is not None and [(row.id, row.name) for row in rows] != [(stitch.id, stitch.name) for stitch in space]:
         raise InputError(f"{path}: its stitches are not those of the network")
     return rows
 

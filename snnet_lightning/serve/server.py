@@ -1,0 +1,200 @@
+"""The server: LitServe's processes and queues, and what is told over HTTP."""
+
+import asyncio
+import time
+import uuid
+
+import litserve
+import numpy as np
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from litserve.utils import LitAPIStatus, ResponseBufferItem
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from snnet_lightning.serve import requests
+from snnet_lightning.serve.activity import Activity
+from snnet_lightning.serve.options import Serving
+from snnet_lightning.serve.policy import Policy
+from snnet_lightning.serve.table import ServedTable
+from snnet_lightning.serve.upload import RequestError, Resizing, pixels_in
+from snnet_lightning.serve.worker import Network
+
+TOP = 5  # classes that an answer names
+KNOWN = {"max_latency_ms", "stitch"}  # what a request may say beside its image
+LONGEST_MS = 600_000
+
+
+class StitchServer(litserve.LitServer):
+    """A LitServe server with routes of its own.
+
+    Args:
+        serving: how it serves.
+        policy: chooses the stitch of a batch.
+        table: what is known of the stitches.
+
+    Raises:
+        ValueError: the network takes images that cannot be made of what comes.
+    """
+
+    def __init__(self, serving: Serving, policy: Policy, table: ServedTable):
+        self.serving, self.table = serving, table
+        self.resizing = Resizing.of(table.description)
+        profiles = [profile for profile in table.profiles if profile.ms]
+        ms = {p.id: [p.at(batch) for batch in range(1, serving.max_batch + 1)] for p in profiles}
+        self.network = Network(serving, policy, ms)
+        super().__init__(
+            self.network,
+            accelerator=serving.device,
+            devices=1,
+            workers_per_device=serving.workers,
+            restart_workers=True,
+            timeout=False,
+            fast_queue=True,
+            disable_openapi_url=True,
+        )
+        self.monitor_internal = 0.5  # seconds until a dead worker is noticed
+        self.activity = Activity({row.id: row.acc1 for row in table.rows})
+        self.ids = {key: row.id for row in table.rows for key in (str(row.id), row.name)}
+        self.stitches = {row.id: row for row in table.rows}
+        self.app.router.routes.clear()  # LitServe's own: one that says "running", and one that takes JSON
+        _add_routes(self.app, self)
+
+    async def predict(self, request: Request) -> dict:
+        """Serve a request.
+
+        Raises:
+            RequestError: it is not served.
+        """
+        arrived = time.monotonic()
+        within, stitch = self._asked(request)
+        body = await _body(request, self.serving.max_bytes)
+        kind = request.headers.get("content-type", "")
+        pixels = await asyncio.to_thread(pixels_in, body, kind, self.resizing, self.serving.max_pixels)
+        del body
+        deadline = arrived + within / 1e3
+        answer = await self._answer(requests.Request(deadline, pixels, stitch))
+        done = time.monotonic()
+        self.activity.answered(answer.stitch, answer.batch, done - arrived, done <= deadline)
+        return self._told(answer, arrived, done, within)
+
+    def _asked(self, request: Request) -> tuple[float, int | None]:
+        """Milliseconds within which it is to be answered, and the id of the stitch, if one is asked for."""
+        asked = request.query_params
+        unknown = [key for key in asked if key not in KNOWN]
+        if unknown:
+            raise RequestError(422, f"{unknown[0]:.40}: is no option; there are {' and '.join(sorted(KNOWN))}")
+        word = asked.get("max_latency_ms")
+        try:
+            within = self.serving.slo_ms if word is None else float(word)
+        except ValueError:
+            within = 0.0
+        if not 0 < within <= LONGEST_MS:
+            raise RequestError(422, f"max_latency_ms={word:.40}: must be above 0, up to {LONGEST_MS}")
+        name = asked.get("stitch")
+        if name is not None and name not in self.ids:
+            raise RequestError(422, f"stitch={name:.80}: there is no such stitch; /stitches lists them")
+        return within, None if name is None else self.ids[name]
+
+    async def _answer(self, request: requests.Request) -> requests.Answer:
+        """What a worker makes of it; where one has died meanwhile, the next one."""
+        if len(self.response_buffer) >= self.serving.max_waiting:
+            raise RequestError(503, f"{self.serving.max_waiting} requests wait already; come back later")
+        uid = str(uuid.uuid4())
+        item = self.response_buffer[uid] = ResponseBufferItem(asyncio.Event())
+        try:
+            starts = None
+            while not item.event.is_set():
+                if starts != self.network.starts.value:
+                    starts = self.network.starts.value
+                    queue = self.litapi_request_queues[self.network.api_path]
+                    queue.put((self.app.response_queue_id, uid, time.monotonic(), request))
+                try:
+                    await asyncio.wait_for(item.event.wait(), self.serving.retry_s)
+                except asyncio.TimeoutError:
+                    continue
+        finally:
+            del self.response_buffer[uid]
+        answer, status = item.response
+        if status != LitAPIStatus.OK:
+            raise RequestError(500, "the network failed on this image")
+        return answer
+
+    def _told(self, answer: requests.Answer, arrived: float, done: float, within: float) -> dict:
+        names = self.table.classes
+        row = self.stitches[answer.stitch]
+        best = np.argsort(-answer.probabilities, kind="stable")[:TOP]
+        return {
+            "classes": [{"name": names[i], "probability": round(float(answer.probabilities[i]), 6)} for i in best],
+            "stitch": {"id": row.id, "name": row.name, "acc1": row.acc1, "flops": row.flops, "params": row.params},
+            "why": answer.why,
+            "ms": round(answer.ms, 3),
+            "batch": answer.batch,
+            "waiting": answer.waiting,
+            "waited_ms": round(1e3 * (answer.started - arrived), 3),
+            "total_ms": round(1e3 * (done - arrived), 3),
+            "max_latency_ms": within,
+        }
+
+    def health(self) -> tuple[dict, int]:
+        """How the workers are, and the HTTP status that says the same."""
+        states = [*self.workers_setup_status.values()]
+        ready, starts = states.count("ready"), self.network.starts.value
+        told = {
+            "status": "ok" if ready == len(states) else "starting" if starts < len(states) else "restarting",
+            "workers": len(states),
+            "ready": ready,
+            "restarts": max(0, starts - len(states)),
+        }
+        return told, 200 if ready else 503
+
+
+def _add_routes(app: FastAPI, server: StitchServer) -> None:
+    @app.exception_handler(RequestError)
+    async def refused(request: Request, error: RequestError) -> JSONResponse:
+        server.activity.refused(error.status)
+        return JSONResponse({"error": error.why}, error.status)
+
+    @app.exception_handler(404)
+    async def unknown(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": "there are /, /predict, /stitches, /health, /metrics and /recent"}, 404)
+
+    @app.exception_handler(405)
+    async def wrong_method(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": "images are sent to /predict by POST; all else is asked for by GET"}, 405)
+
+    @app.post("/predict")
+    async def predict(request: Request) -> JSONResponse:
+        return JSONResponse(await server.predict(request))
+
+    @app.get("/stitches")
+    async def stitches() -> JSONResponse:
+        return JSONResponse({"slo_ms": server.serving.slo_ms, "stitches": server.table.as_data()})
+
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        return JSONResponse(*await asyncio.to_thread(server.health))
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        server.activity.waiting.set(len(server.response_buffer))
+        server.activity.starts.set(server.network.starts.value)
+        return Response(server.activity.exposed(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/recent")
+    async def recent() -> JSONResponse:
+        return JSONResponse({"waiting": len(server.response_buffer), "seconds": server.activity.recent()})
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The body of a request, of which no more is read than allowed."""
+    too_large = RequestError(413, f"more than {most:,} bytes")
+    told = request.headers.get("content-length", "0")
+    if told.isdigit() and int(told) > most:
+        raise too_large
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise too_large
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,110 @@
+"""From the bytes of a request to the pixels that a network takes, with limits; nothing is trusted."""
+
+import io
+import math
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from snnet_lightning.description import Description
+
+FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
+MIN_SIDE = 2
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+class RequestError(Exception):
+    """A request that is not served: HTTP status, and why in one line."""
+
+    def __init__(self, status: int, why: str):
+        super().__init__(why)
+        self.status, self.why = status, why
+
+
+class Resizing(NamedTuple):
+    """How images of any size become those that a network takes, as timm does it in evaluation.
+
+    Args:
+        mode: of Pillow.
+        size: (height, width) of the window in the middle that is kept.
+        scaled: what the shorter side is resized to.
+        filter: that resizes.
+    """
+
+    mode: str
+    size: tuple[int, int]
+    scaled: int
+    filter: Image.Resampling
+
+    @classmethod
+    def of(cls, description: Description) -> "Resizing":
+        """That of a network.
+
+        Raises:
+            ValueError: it is of images that are not square, or not to be resized here.
+        """
+        channels, height, width = description.input_size
+        known = description.preprocessing
+        if known is None or height != width or channels not in MODES or known.interpolation not in FILTERS:
+            raise ValueError("only square images of 1, 3 or 4 channels, whose preprocessing is known, are served")
+        return cls(MODES[channels], (height, width), math.floor(height / known.crop_pct), FILTERS[known.interpolation])
+
+
+def pixels_in(body: bytes, content_type: str, resizing: Resizing, max_pixels: int) -> np.ndarray:
+    """The image in ``body`` as bytes (H, W, C), resized and cropped.
+
+    Raises:
+        RequestError: it is no JPEG or PNG that can be read, or too small or too large.
+    """
+    kind = FORMATS.get(content_type.partition(";")[0].strip().lower())
+    if kind is None:
+        raise RequestError(415, f"Content-Type must be {' or '.join(FORMATS)}")
+    if not body:
+        raise RequestError(400, "the request is empty: send an image as its body")
+    try:
+        image = Image.open(io.BytesIO(body), formats=[kind])  # reads no more than its head
+        _require_size(image.size, resizing, max_pixels)
+        return _resized(image.convert(resizing.mode), resizing)
+    except Image.DecompressionBombError as error:
+        raise RequestError(413, f"more than {max_pixels:,} pixels") from error
+    except UnidentifiedImageError as error:
+        raise RequestError(400, f"no {kind} image") from error
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        OverflowError,
+        MemoryError,
+    ) as error:  # what Pillow makes of damaged files
+        raise RequestError(400, f"a damaged {kind} image") from error
+
+
+def _require_size(size: tuple[int, int], resizing: Resizing, max_pixels: int) -> None:
+    short, long = sorted(size)
+    if short < MIN_SIDE:
+        raise RequestError(422, f"an image of {size[0]}x{size[1]} pixels: must have at least {MIN_SIDE} a side")
+    if short * long > max_pixels:
+        raise RequestError(413, f"an image of {size[0]}x{size[1]} pixels: must have at most {max_pixels:,} in all")
+    if resizing.scaled**2 * long / short > max_pixels:
+        raise RequestError(422, f"an image of {size[0]}x{size[1]} pixels: is too narrow to be resized")
+
+
+def _resized(image: Image.Image, resizing: Resizing) -> np.ndarray:
+    short, long = sorted(image.size)
+    if short != resizing.scaled:
+        longer = int(resizing.scaled * long / short)
+        wide = image.size[0] >= image.size[1]
+        image = image.resize((longer, resizing.scaled) if wide else (resizing.scaled, longer), resizing.filter)
+    height, width = resizing.size
+    left, top = round((image.size[0] - width) / 2), round((image.size[1] - height) / 2)
+    pixels = np.asarray(image.crop((left, top, left + width, top + height)))
+    return pixels if pixels.ndim == 3 else pixels[..., None]
