@@ -10,8 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "snnet_lightning"
 FLOORS = [
-    {"atomic", "budget", "checked", "errors", "evaluating", "first_process", "float64", "seeding"},
-    {"stitch"},
+    {"atomic", "checked", "errors", "evaluating", "first_process", "float64", "seeding"},
+    {"budget", "stitch"},
     {"description", "network_folder"},
     {"checkpoint_file"},
     {"anchors"},

@@ -93,7 +93,7 @@ def measure_latency(net: SNNet, how: Measurement, told: Told = lambda done, of, 
         batches = tuple(timed.at(batch, told) for batch in how.batch)
     on_cpu = how.where.type == "cpu"
     return Latency(
-        device=_cpu_name() if on_cpu else torch.cuda.get_device_name(how.where),
+        device=device_name(how.where.type),
         threads=torch.get_num_threads() if on_cpu else None,
         precision=how.precision,
         channels_last=how.channels_last,
@@ -233,7 +233,10 @@ def _as_table(batch: int, found: dict[Stitch, Quartiles], model: AdditiveModel |
     return BatchLatency(batch=batch, model=model, stitches=stitches)
 
 
-def _cpu_name() -> str:
+def device_name(device: str) -> str:
+    """What ``cpu`` or ``cuda`` is on this machine."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
     known = Path("/proc/cpuinfo")
     lines = known.read_text().splitlines() if known.is_file() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

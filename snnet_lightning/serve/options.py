@@ -13,14 +13,14 @@ class Serving:
     """How a network is served.
 
     Args:
-        folder: of a saved network.
+        folder: of a saved network; it cannot be done without, but is the first to be asked for.
         slo_ms: within which requests are to be answered that do not say ``max_latency_ms`` themselves.
         max_batch: images that run at once, at most.
         reserve_ms: of a request's time what its way into and out of the server takes.
         host: where it listens; anything but loopback is for others to reach.
         port: where it listens.
         device: of the network.
-        threads: of PyTorch in every worker, on a CPU.
+        threads: of PyTorch in every worker, on a CPU; None: as many as it chooses.
         workers: processes that have the network, each its own copy.
         max_bytes: of a request, at most.
         max_pixels: of an image, at most.
@@ -28,14 +28,14 @@ class Serving:
         retry_s: how long a request waits before it is asked whether the worker that had it still lives.
     """
 
-    folder: File
+    folder: File | None
     slo_ms: PositiveFloat
     max_batch: Annotated[int, Field(gt=0, le=1024)] = 8
     reserve_ms: Annotated[float, Field(ge=0)] = 2.0
     host: Literal["127.0.0.1", "0.0.0.0", "::"] = "127.0.0.1"
     port: Annotated[int, Field(ge=1024, le=65535)] = 8000
     device: Literal["cpu", "cuda"] = "cpu"
-    threads: Annotated[int, Field(gt=0, le=1024)] = 1
+    threads: Annotated[int, Field(gt=0, le=1024)] | None = None
     workers: Annotated[int, Field(gt=0, le=64)] = 1
     max_bytes: PositiveInt = 10_000_000
     max_pixels: PositiveInt = 25_000_000

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import pairwise
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from pydantic import Field, StrictInt, StrictStr
 
+from snnet_lightning.checked import checked
 from snnet_lightning.errors import InputError
 
 
@@ -47,6 +49,17 @@ class Policy(Protocol):
         """
 
 
+def create_policy(options: Mapping[str, Any], profiles: Sequence[Profile]) -> Policy:
+    """The policy that ``_target_`` among the options names, of the stitches in ``profiles``.
+
+    Raises:
+        InputError: it cannot be had of these.
+    """
+    options = dict(options)
+    module, _, name = options.pop("_target_").rpartition(".")
+    return checked(getattr(import_module(module), name))(profiles=profiles, **options)
+
+
 class Fixed:
     """Always the same stitch.
 
@@ -58,7 +71,7 @@ class Fixed:
         InputError: there is none of these.
     """
 
-    def __init__(self, profiles: Sequence[Profile], max_batch: int, stitch: StrictInt | StrictStr):
+    def __init__(self, profiles: Sequence[Profile], stitch: StrictInt | StrictStr):
         self.id = next((profile.id for profile in profiles if stitch in (profile.id, profile.name)), None)
         if self.id is None:
             raise InputError(f"policy.stitch={stitch}: there is no such stitch; ids run from 0 to {len(profiles) - 1}")

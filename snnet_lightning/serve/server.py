@@ -33,7 +33,7 @@ class StitchServer(litserve.LitServer):
         table: what is known of the stitches.
 
     Raises:
-        ValueError: the network takes images that cannot be made of what comes.
+        InputError: the network takes images that cannot be made of what comes.
     """
 
     def __init__(self, serving: Serving, policy: Policy, table: ServedTable):
@@ -58,6 +58,12 @@ class StitchServer(litserve.LitServer):
         self.stitches = {row.id: row for row in table.rows}
         self.app.router.routes.clear()  # LitServe's own: one that says "running", and one that takes JSON
         _add_routes(self.app, self)
+
+    def verify_worker_status(self) -> None:
+        """Wait for the first worker, and say so."""
+        super().verify_worker_status()
+        where = f"http://{self.serving.host}:{self.serving.port}"
+        print(f"serving {len(self.stitches)} stitches at {where}; Ctrl-C ends it", flush=True)
 
     async def predict(self, request: Request) -> dict:
         """Serve a request.

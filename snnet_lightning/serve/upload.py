@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from snnet_lightning.description import Description
+from snnet_lightning.errors import InputError
 
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
@@ -50,12 +51,12 @@ class Resizing(NamedTuple):
         """That of a network.
 
         Raises:
-            ValueError: it is of images that are not square, or not to be resized here.
+            InputError: it is of images that are not square, or not to be resized here.
         """
         channels, height, width = description.input_size
         known = description.preprocessing
         if known is None or height != width or channels not in MODES or known.interpolation not in FILTERS:
-            raise ValueError("only square images of 1, 3 or 4 channels, whose preprocessing is known, are served")
+            raise InputError("only networks of square images of 1, 3 or 4 channels, prepared as it says, are served")
         return cls(MODES[channels], (height, width), math.floor(height / known.crop_pct), FILTERS[known.interpolation])
 
 

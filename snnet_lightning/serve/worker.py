@@ -2,6 +2,7 @@
 
 import heapq
 import logging
+import signal
 import time
 from collections import deque
 from multiprocessing import get_context
@@ -40,14 +41,15 @@ class Network(litserve.LitAPI):
 
     def setup(self, device: str) -> None:
         """Load the network; in the worker alone, which alone has PyTorch."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which ends this one
         import torch
 
-        import snnet_lightning
+        from snnet_lightning.checkpoints import load
 
-        if device == "cpu":
+        if device == "cpu" and self.serving.threads:
             torch.set_num_threads(self.serving.threads)
         self.torch, self.where = torch, torch.device(device)
-        self.net = snnet_lightning.load(self.serving.folder).to(self.where)
+        self.net = load(self.serving.folder).to(self.where)
         known = self.net.preprocessing
         self.mean, self.std = (torch.tensor(x, device=self.where).view(-1, 1, 1) for x in (known.mean, known.std))
         self.run(np.zeros((1, *self.net.description.input_size[1:], len(known.mean)), np.uint8), self.net.space[0].id)
