@@ -64,9 +64,9 @@ def stitch_rows(
     ]
 
 
-def front_rows(rows: Sequence[Row]) -> list[Row]:
-    """Those on the Pareto front of FLOPs and top-1, by FLOPs; all ``rows`` have accuracies."""
-    return [rows[i] for i in pareto_front([(row.flops, row.acc1) for row in rows])]
+def front_rows(rows: Sequence[Row], cost: str = "flops") -> list[Row]:
+    """Those on the Pareto front of a cost (``flops`` or ``latency_ms``) and top-1, by cost; all ``rows`` have both."""
+    return [rows[i] for i in pareto_front([(getattr(row, cost), row.acc1) for row in rows])]
 
 
 def known(row: Row) -> dict[str, Any]:
