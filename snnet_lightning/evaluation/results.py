@@ -96,8 +96,9 @@ def read_rows(path: Path, space: StitchSpace) -> list[Row]:
             rows.append(make(**json.loads(line)))
         except (ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{path}: line {number} is no stitch with its cost") from error
-    if len({row.acc1 is None for row in rows}) > 1:
-        raise InputError(f"{path}: some of its stitches have accuracies, and others have none")
+    for key, what in (("acc1", "accuracies"), ("latency_ms", "latencies")):
+        if len({getattr(row, key) is None for row in rows}) > 1:
+            raise InputError(f"{path}: some of its stitches have {what}, and others have none")
     if [(row.id, row.name) for row in rows] != [(stitch.id, stitch.name) for stitch in space]:
         raise InputError(f"{path}: its stitches are not those of the network")
     return rows
