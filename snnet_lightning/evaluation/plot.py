@@ -1,4 +1,4 @@
-"""The picture of all stitches: FLOPs against top-1."""
+"""The picture of all stitches: FLOPs, or milliseconds, against top-1."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,27 +19,33 @@ STITCH, FRONT, ANCHOR, NETWORK = "#56B4E9", "#0072B2", "#D55E00", "#000000"
 
 
 def plot_pareto(
-    rows: Sequence[Row], anchors: Sequence[int], path: Path, network_acc1: Mapping[int, float] | None = None
+    rows: Sequence[Row],
+    anchors: Sequence[int],
+    path: Path,
+    network_acc1: Mapping[int, float] | None = None,
+    cost: str = "flops",
 ) -> None:
-    """FLOPs against top-1: anchors as stars, the others as dots sized by parameters, and the Pareto front.
+    """Cost against top-1: anchors as stars, the others as dots sized by parameters, and the Pareto front.
 
     Args:
-        rows: the stitches, with accuracies.
+        rows: the stitches, with accuracies and ``cost``.
         anchors: ids of those that are single anchors.
         path: the PNG to write.
         network_acc1: of stitches that were exported, top-1 of the network by id, for a front of its own.
+        cost: ``flops`` or ``latency_ms``.
     """
-    flops = np.array([row.flops for row in rows], dtype=float)
+    costs = {row.id: getattr(row, cost) for row in rows}
+    unit, label = _axis(cost, max(costs.values()))
+    x = np.array(list(costs.values())) / unit
     acc1 = np.array([row.acc1 for row in rows])
     params = np.array([row.params for row in rows], dtype=float)
-    unit, prefix = next(((u, p) for u, p in ((1e9, "G"), (1e6, "M")) if flops.max() >= u), (1e3, "k"))
     sizes = 15 + 105 * params / params.max()
     single = np.isin([row.id for row in rows], anchors)
-    front = pareto_front(list(zip(flops, acc1, strict=True)))
+    front = pareto_front(list(zip(x, acc1, strict=True)))
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     axes.plot(
-        flops[front] / unit,
+        x[front],
         acc1[front],
         color=FRONT,
         lw=1.5,
@@ -48,10 +54,10 @@ def plot_pareto(
         zorder=1,
     )
     if network_acc1:
-        before = [(row.flops, network_acc1[row.id]) for row in rows if row.id in network_acc1]
+        before = [(costs[i] / unit, network_acc1[i]) for i in costs if i in network_acc1]
         line = np.array([before[i] for i in pareto_front(before)])
         axes.plot(
-            line[:, 0] / unit,
+            line[:, 0],
             line[:, 1],
             color=NETWORK,
             lw=1.5,
@@ -60,7 +66,7 @@ def plot_pareto(
             label="network's front",
         )
     axes.scatter(
-        flops[~single] / unit,
+        x[~single],
         acc1[~single],
         sizes[~single],
         STITCH,
@@ -70,7 +76,7 @@ def plot_pareto(
         zorder=2,
     )
     axes.scatter(
-        flops[single] / unit,
+        x[single],
         acc1[single],
         180,
         ANCHOR,
@@ -83,7 +89,7 @@ def plot_pareto(
     for row in (row for row in rows if row.id in anchors):
         axes.annotate(
             row.name,
-            (row.flops / unit, row.acc1),
+            (costs[row.id] / unit, row.acc1),
             xytext=(0, -9),
             textcoords="offset points",
             ha="center",
@@ -93,7 +99,7 @@ def plot_pareto(
             zorder=4,
         )
     axes.margins(0.09, 0.12)
-    axes.set_xlabel(f"{prefix}FLOPs of one image (multiply-accumulates)")
+    axes.set_xlabel(label)
     axes.set_ylabel("top-1 accuracy (%)")
     axes.set_title(f"{len(rows)} stitches of one network; dot size: parameters, up to {_count(params.max())}")
     axes.grid(alpha=0.25)
@@ -101,6 +107,14 @@ def plot_pareto(
     with written_atomically(path) as unfinished:
         figure.savefig(unfinished, dpi=150, format="png")
     plt.close(figure)
+
+
+def _axis(cost: str, most: float) -> tuple[float, str]:
+    """How much is one on the axis, and what the axis is called."""
+    if cost == "latency_ms":
+        return 1, "milliseconds, as measured"
+    unit, prefix = next(((u, p) for u, p in ((1e9, "G"), (1e6, "M")) if most >= u), (1e3, "k"))
+    return unit, f"{prefix}FLOPs of one image (multiply-accumulates)"
 
 
 def _count(number: float) -> str:

@@ -15,7 +15,7 @@ from snnet_lightning.network.snnet import SNNet
 def report(
     rows: Sequence[Row], anchors: Sequence[int], directory: Path, network_acc1: Mapping[int, float] | None = None
 ) -> None:
-    """Write ``stitches.jsonl``, the page and, where accuracies were measured, summary and picture; print the table.
+    """Write ``stitches.jsonl``, the page and, where accuracies were measured, summary and pictures; print the table.
 
     Args:
         anchors: ids of the stitches that are single anchors.
@@ -27,6 +27,8 @@ def report(
         summary = summarise(rows, anchors)
         write_summary(summary, directory)
         plot_pareto(rows, anchors, directory / "pareto.png", network_acc1)
+        if rows[0].latency_ms is not None:  # not with ``network_acc1``: how long the network itself took is not known
+            plot_pareto(rows, anchors, directory / "latency.png", cost="latency_ms")
     write_html_report(rows, anchors, directory, summary)
     print_table(rows, anchors, network_acc1)
     print(f"results are in {directory}")

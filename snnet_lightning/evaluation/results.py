@@ -64,9 +64,9 @@ def stitch_rows(
     ]
 
 
-def front_rows(rows: Sequence[Row]) -> list[Row]:
-    """Those on the Pareto front of FLOPs and top-1, by FLOPs; all ``rows`` have accuracies."""
-    return [rows[i] for i in pareto_front([(row.flops, row.acc1) for row in rows])]
+def front_rows(rows: Sequence[Row], cost: str = "flops") -> list[Row]:
+    """Those on the Pareto front of a cost (``flops`` or ``latency_ms``) and top-1, by cost; all ``rows`` have both."""
+    return [rows[i] for i in pareto_front([(getattr(row, cost), row.acc1) for row in rows])]
 
 
 def known(row: Row) -> dict[str, Any]:
@@ -99,8 +99,9 @@ def read_rows(path: Path, space: StitchSpace | None = None) -> list[Row]:
             rows.append(make(**json.loads(line)))
         except (ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{path}: line {number} is no stitch with its cost") from error
-    if len({row.acc1 is None for row in rows}) > 1:
-        raise InputError(f"{path}: some of its stitches have accuracies, and others have none")
+    for key, what in (("acc1", "accuracies"), ("latency_ms", "latencies")):
+        if len({getattr(row, key) is None for row in rows}) > 1:
+            raise InputError(f"{path}: some of its stitches have {what}, and others have none")
     if space is not None and [(row.id, row.name) for row in rows] != [(stitch.id, stitch.name) for stitch in space]:
         raise InputError(f"{path}: its stitches are not those of the network")
     return rows

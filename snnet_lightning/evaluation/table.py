@@ -21,26 +21,26 @@ def print_table(rows: Sequence[Row], anchors: Sequence[int], network_acc1: Mappi
     table = Table(title=f"{len(rows)} stitches", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("id", justify="right", no_wrap=True)
     table.add_column("stitch", overflow="fold")
-    for column in columns(measured):
+    for column in formatted(rows[0], measured):
         table.add_column(column, justify="right", no_wrap=True)
     if network_acc1:
         table.add_column("before", justify="right", no_wrap=True)
     for row in rows:
         beside = [f"{network_acc1[row.id]:.2f}" if row.id in network_acc1 else ""] if network_acc1 else []
         style = "bold" if row.id in anchors else None
-        table.add_row(str(row.id), row.name, *formatted(row, measured), *beside, style=style)
+        table.add_row(str(row.id), row.name, *formatted(row, measured).values(), *beside, style=style)
     Console(markup=False).print(table)
 
 
-def columns(measured: bool) -> list[str]:
-    """The names of a stitch's numbers, with accuracies if ``measured``."""
-    return ["MFLOPs", "Mparams", *(["top-1", "top-5", "loss"] if measured else [])]
+def formatted(row: Row, measured: bool) -> dict[str, str]:
+    """A stitch's numbers as people read them, by the names of their columns; accuracies, in percent, if ``measured``.
 
-
-def formatted(row: Row, measured: bool) -> list[str]:
-    """A stitch's numbers, in the order of ``columns``, as people read them; accuracies in percent."""
-    numbers = [f"{row.flops / 1e6:,.1f}", f"{row.params / 1e6:,.2f}"]
-    if not measured:
-        return numbers
-    found = ((row.acc1, ".2f"), (row.acc5, ".2f"), (row.loss, ".3f"))
-    return [*numbers, *(MISSING if value is None else format(value, digits) for value, digits in found)]
+    Milliseconds are among them where known, which is for all stitches of a network or for none.
+    """
+    numbers = {"MFLOPs": f"{row.flops / 1e6:,.1f}", "Mparams": f"{row.params / 1e6:,.2f}"}
+    if row.latency_ms is not None:
+        numbers["ms"] = format(row.latency_ms, ".2f" if row.latency_ms < 9.995 else ",.1f")
+    if measured:
+        found = {"top-1": (row.acc1, ".2f"), "top-5": (row.acc5, ".2f"), "loss": (row.loss, ".3f")}
+        numbers |= {name: MISSING if value is None else format(value, form) for name, (value, form) in found.items()}
+    return numbers

@@ -12,11 +12,10 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
 from snnet_lightning.errors import InputError
-from snnet_lightning.evaluation.pareto import pareto_front
-from snnet_lightning.evaluation.results import Row, known
+from snnet_lightning.evaluation.results import Row, front_rows, known
 from snnet_lightning.first_process import is_first_process
 from snnet_lightning.logger.figure import stitch_figure
-from snnet_lightning.logger.keys import DRAWN, FRONT_ACCURACY, FRONT_COST, PLOT, STEP, TABLE
+from snnet_lightning.logger.keys import CURVES, DRAWN, STEP, TABLE
 from snnet_lightning.stitch.route import stitch_kind
 
 CHECKPOINTS = ("best", "last")  # files without .ckpt, and the aliases of their artifact versions
@@ -25,7 +24,7 @@ CHECKPOINTS = ("best", "last")  # files without .ckpt, and the aliases of their 
 class StitchWandbLogger(WandbLogger):
     """One W&B run a job. It starts here and is finished by ``command.job``, which knows how the job ended.
 
-    Curves have ``trainer/global_step`` as their axis; the Pareto front has FLOPs.
+    Curves have ``trainer/global_step`` as their axis; the Pareto fronts have FLOPs and milliseconds.
 
     Args:
         save_dir: where W&B's own directory ``wandb`` goes.
@@ -91,8 +90,9 @@ class StitchWandbLogger(WandbLogger):
                 f"logger=wandb cannot start a run: {str(error).rstrip('.')}; "
                 "logger.wandb.offline=true needs neither `wandb login` nor the network"
             ) from error
-        run.define_metric(FRONT_COST, summary="none", hidden=True)
-        run.define_metric(FRONT_ACCURACY, step_metric=FRONT_COST, summary="none")
+        for _, front_cost, front_accuracy in CURVES.values():
+            run.define_metric(front_cost, summary="none", hidden=True)
+            run.define_metric(front_accuracy, step_metric=front_cost, summary="none")
         return run
 
     @rank_zero_only
@@ -106,18 +106,21 @@ class StitchWandbLogger(WandbLogger):
 
     @rank_zero_only
     def log_stitches(self, rows: Sequence[Row], anchors: Sequence[int]) -> None:
-        """Log all stitches as a table, as an interactive plot, and their Pareto front as a curve over FLOPs.
+        """Log all stitches as a table, as interactive plots, and their Pareto fronts as curves over FLOPs and latency.
 
         Args:
             rows: the stitches, with accuracies.
             anchors: ids of those that are single anchors.
         """
-        front = pareto_front([(row.flops, row.acc1) for row in rows])
-        columns = {i: table_row(row, on_front=i in front, anchor=row.id in anchors) for i, row in enumerate(rows)}
-        table = wandb.Table(columns=list(columns[0]), data=[list(row.values()) for row in columns.values()])
-        self.experiment.log({TABLE: table, PLOT: wandb.Plotly(stitch_figure(rows, anchors))})
-        for i in front:
-            self.experiment.log({FRONT_COST: rows[i].flops, FRONT_ACCURACY: rows[i].acc1})
+        fronts = {cost: front_rows(rows, cost) for cost in CURVES if getattr(rows[0], cost) is not None}
+        lines = [table_row(row, on_front=row in fronts["flops"], anchor=row.id in anchors) for row in rows]
+        table = wandb.Table(columns=list(lines[0]), data=[list(line.values()) for line in lines])
+        plots = {CURVES[cost][0]: wandb.Plotly(stitch_figure(rows, anchors, cost)) for cost in fronts}
+        self.experiment.log({TABLE: table, **plots})
+        for cost, front in fronts.items():
+            _, front_cost, front_accuracy = CURVES[cost]
+            for row in front:
+                self.experiment.log({front_cost: getattr(row, cost), front_accuracy: row.acc1})
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

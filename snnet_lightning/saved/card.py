@@ -12,7 +12,7 @@ import yaml
 
 from snnet_lightning.description import Description, Origin
 from snnet_lightning.evaluation.results import Row, front_rows
-from snnet_lightning.evaluation.table import columns, formatted
+from snnet_lightning.evaluation.table import formatted
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.network_folder import CARD, LIBRARY, PICTURE
 
@@ -126,9 +126,10 @@ def _results(rows: Sequence[Row], shown: Sequence[Row], measured: bool) -> str:
 
 
 def _table(rows: Sequence[Row], measured: bool) -> str:
-    head = ["id", "stitch", *columns(measured)]
-    lines = [[str(row.id), f"`{row.name}`", *formatted(row, measured)] for row in rows]
-    right = ["--:", "---"] + ["--:"] * len(columns(measured))
+    numbers = [formatted(row, measured) for row in rows]
+    head = ["id", "stitch", *numbers[0]]
+    right = ["--:", "---"] + ["--:"] * len(numbers[0])
+    lines = [[str(row.id), f"`{row.name}`", *cells.values()] for row, cells in zip(rows, numbers, strict=True)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, right, *lines))
 
 

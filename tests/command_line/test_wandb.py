@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from unittest import mock
 
 import pytest
 import wandb
+
+from snnet_lightning.evaluation.results import Row
+from snnet_lightning.logger.wandb import StitchWandbLogger
 
 OFFLINE = ["logger=wandb", "logger.wandb.offline=true"]
 SHORT = ["trainer.max_epochs=2", "trainer.limit_train_batches=4", "trainer.check_val_every_n_epoch=1"]
@@ -60,6 +64,15 @@ def logged_under(directory: Path) -> list[Logged]:
         whole = json.loads(inspect(path, "--summary"))
         runs.append(Logged(path, records, whole["config"], whole["summary"], whole["exit_code"]))
     return runs
+
+
+def hover(trace: dict, point: int) -> str:
+    """What a plot tells of a point, as far as its own data are put in."""
+    return re.sub(
+        r"%{customdata\[(\d+)\][^}]*}",
+        lambda place: str(trace["customdata"][point][int(place[1])]),
+        trace["hovertemplate"],
+    )
 
 
 def succeeded(run):
@@ -125,6 +138,41 @@ def test_the_plot_names_every_stitch_and_draws_the_front(logged):
     assert line["mode"] == "lines"
     assert list(zip(line["x"], line["y"], strict=True)) == front
     assert [(row["front/flops"], row["front/acc1"]) for row in logged.history if "front/acc1" in row] == front
+
+
+def test_latencies_have_a_plot_and_a_front_of_their_own(tmp_path, unread_environment):
+    found = [(10, 70.0, 3.0), (20, 80.0, 2.0), (30, 75.0, 1.0), (40, 90.0, 40.0)]
+    rows = [
+        Row(i, f"stitch {i}", flops, 10, acc1, 99.0, 1.0, 9, memory=100 + i, latency_ms=ms)
+        for i, (flops, acc1, ms) in enumerate(found)
+    ]
+    logger = StitchWandbLogger(str(tmp_path), "snnet", offline=True)
+    logger.log_stitches(rows, [0])
+    logger.experiment.finish()
+    (logged,) = logged_under(tmp_path)
+    table = logged.media("table/stitches/*.json")
+    lines = [dict(zip(table["columns"], line, strict=True)) for line in table["data"]]
+    assert [(line["memory"], line["latency_ms"]) for line in lines] == [(row.memory, row.latency_ms) for row in rows]
+    curves = [
+        ("flops", "plot", "front/flops", "front/acc1", [(10, 70.0), (20, 80.0), (40, 90.0)]),
+        (
+            "latency_ms",
+            "latency_plot",
+            "front_latency/ms",
+            "front_latency/acc1",
+            [(1.0, 75.0), (2.0, 80.0), (40.0, 90.0)],
+        ),
+    ]
+    axes = {m["name"]: m.get("step_metric") for m in logged.records["metric"] if "name" in m}
+    for cost, plot, across, up, front in curves:
+        line, dots, stars = logged.media(f"plotly/stitches/{plot}_*.json")["data"]
+        assert list(zip(line["x"], line["y"], strict=True)) == front
+        assert stars["x"] + dots["x"] == [getattr(row, cost) for row in rows]
+        told = [hover(trace, i) for trace in (stars, dots) for i in range(len(trace["x"]))]
+        assert [re.findall(r"([\d.]+) ms", text) for text in told] == [["3.00"], ["2.00"], ["1.00"], ["40.0"]]
+        assert [(row[across], row[up]) for row in logged.history if up in row] == front
+        assert axes[up] == across
+        assert not {across, up} & set(logged.summary)
 
 
 def test_curves_share_the_step_as_their_axis_and_the_front_has_flops(logged):

@@ -30,6 +30,16 @@ def test_a_line_a_stitch_in_order(lines):
     ]
 
 
+def test_milliseconds_where_they_were_measured(lines):
+    latencies = [0.1234, 9.994, 9.996, 1234.56]
+    rows = [Row(i, f"stitch {i}", 10**6, 10**6, 70.0, 90.0, 1.0, 9, latency_ms=ms) for i, ms in enumerate(latencies)]
+    printed = [line.split() for line in lines(rows)]
+    assert ["id", "stitch", "MFLOPs", "Mparams", "ms", "top-1", "top-5", "loss"] in printed
+    assert [line[-5:-2] for line in printed if line[-1:] == ["1.000"]] == [
+        ["1.00", ms, "70.00"] for ms in ("0.12", "9.99", "10.0", "1,234.6")
+    ]
+
+
 def test_what_the_network_had_before_the_export(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     rows = [Row(i, f"stitch {i}", 10**6, 10**6, 70.0 + i, 90.0, 1.0, 9) for i in range(2)]

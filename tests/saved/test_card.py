@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,21 @@ def test_what_the_hub_reads(evaluated, tmp_path):
     assert "| 0 | `digits_tiny` | 0.4 | 0.02 | 90.00 |" in card.text
     assert "on 540 images: digits, split test" in card.text
     assert Image.open(tmp_path / "net" / "front.png").size == (1200, 750)
+
+
+def test_milliseconds_where_they_were_measured(evaluated, tmp_path):
+    evaluated.rows = [replace(row, latency_ms=12.34 - row.id / 10) for row in evaluated.rows]
+    evaluated.save_pretrained(tmp_path / "net")
+    evaluated.save_pretrained(tmp_path / "alone", stitch=3)
+    whole, alone = (ModelCard.load(tmp_path / name / "README.md").text for name in ("net", "alone"))
+    for text, line in (
+        (whole, "| 0 | `digits_tiny` | 0.4 | 0.02 | 12.3 | 90.00 | 99.00 | 0.000 |"),
+        (alone, "| 3 | `digits_tiny[:1] > digits_small[0:]` | 1.5 | 0.08 | 12.0 | 90.43 | 99.00 | 0.300 |"),
+    ):
+        head, right, *lines = re.findall(r"^\| id .*(?:\n\|.*)+", text, re.MULTILINE)[0].splitlines()
+        assert head == "| id | stitch | MFLOPs | Mparams | ms | top-1 | top-5 | loss |"
+        assert right.count("|") == head.count("|")
+        assert line in lines
 
 
 @pytest.mark.parametrize(("base", "licence"), [("timm/swin_tiny_patch4_window7_224.ms_in1k", "mit"), (None, "unknown")])

@@ -185,12 +185,20 @@ def test_an_anchor_without_blocks(folder):
     assert "leaves a stage without blocks" in refusal(folder)
 
 
-@pytest.mark.parametrize("changed", [{"acc1": 101}, {"flops": 10**400}, {"flops": -1}, {"images": -5}, {"acc1": 50.0}])
+@pytest.mark.parametrize(
+    "changed", [{"acc1": 101}, {"flops": 10**400}, {"flops": -1}, {"images": -5}, {"latency_ms": 0}]
+)
 def test_rows_that_cannot_be(folder, changed):
     first, *others = (folder / "stitches.jsonl").read_text().splitlines()
     (folder / "stitches.jsonl").write_text("\n".join([json.dumps(json.loads(first) | changed), *others]))
-    why = "some of its stitches have accuracies, and others have none" if changed == {"acc1": 50.0} else "line 1 is no"
-    assert why in refusal(folder)
+    assert "line 1 is no" in refusal(folder)
+
+
+@pytest.mark.parametrize(("key", "what"), [("acc1", "accuracies"), ("latency_ms", "latencies")])
+def test_rows_of_which_only_some_were_measured(folder, key, what):
+    first, *others = (folder / "stitches.jsonl").read_text().splitlines()
+    (folder / "stitches.jsonl").write_text("\n".join([json.dumps(json.loads(first) | {key: 50.0}), *others]))
+    assert f"some of its stitches have {what}, and others have none" in refusal(folder)
 
 
 def test_rows_without_a_loss_are_saved_again(evaluated, tmp_path):

@@ -9,31 +9,33 @@ const budget = (() => {
   function chooseMeasure(chosen, scroll) {
     measure = chosen;
     const [low, high] = extent(rows.map((row) => row[measure]));
-    step = 10 ** Math.max(0, Math.floor(Math.log10((high - low || high) / 200)));
-    decimals = Math.max(0, Math.round(Math.log10(MILLION / step)));
+    const { per, grain, unit } = MEASURES[measure];
+    step = Math.max(grain, 10 ** Math.floor(Math.log10((high - low || high) / 200)));
+    decimals = Math.max(0, Math.round(Math.log10(per / step)));
     slider.min = Math.ceil(low / step) - 1; // one step too little for any stitch
     slider.max = Math.ceil(high / step);
     slider.step = 1;
     slider.value = Math.round((Number(slider.min) + Number(slider.max)) / 2);
-    element("unit").textContent = MEASURES[measure].unit;
+    element("unit").textContent = unit;
     fromSlider(scroll);
   }
 
   function fromSlider(scroll) {
     const chosen = Number(slider.value) * step;
-    amount.value = (chosen / MILLION).toFixed(decimals);
+    amount.value = (chosen / MEASURES[measure].per).toFixed(decimals);
     show(chosen, scroll);
   }
 
   function fromAmount() {
     if (!amount.checkValidity() || amount.value === "") return;
-    const chosen = Number(amount.value) * MILLION;
+    const product = Number(amount.value) * MEASURES[measure].per; // of 0.000249 and a million, a little less than 249
+    const chosen = Number(product.toPrecision(15));
     slider.value = Math.floor(chosen / step);
     show(chosen);
   }
 
   function show(chosen, scroll = true) {
-    slider.setAttribute("aria-valuetext", `${millions(chosen, decimals)} ${MEASURES[measure].unit}`);
+    slider.setAttribute("aria-valuetext", `${inUnits(chosen, measure, decimals)} ${MEASURES[measure].unit}`);
     const fitting = fittingUnder(measure, chosen);
     const best = bestOf(fitting, measure) ?? null;
     element("use").hidden = !best;
@@ -46,7 +48,8 @@ const budget = (() => {
       element("select").textContent = `net.select(${best.id})`;
     } else {
       const cheapest = rows.reduce((a, b) => (b[measure] < a[measure] ? b : a));
-      const needed = `${cheapest[measure].toLocaleString("en")} ${MEASURES[measure].label}`;
+      const enough = Math.ceil(1000 * cheapest[measure]) / 1000; // what is measured has digits without end
+      const needed = `${enough.toLocaleString("en")} ${MEASURES[measure].label}`;
       element("best").textContent = `No stitch fits: the cheapest, ${cheapest.name}, needs ${needed}.`;
     }
     element("best").classList.toggle("none", !best);

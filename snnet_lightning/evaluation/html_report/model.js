@@ -1,19 +1,28 @@
 "use strict";
-// The results as the page's own data, and the one question that is asked of them.
+// The results as the page's own data, and what is asked of them.
 
 const { rows, measured } = JSON.parse(document.getElementById("data").textContent);
 const MILLION = 1e6;
+// per: how much of it makes one unit; grain: the smallest step of a budget; label: what it is counted in.
 const MEASURES = {
-  flops: { unit: "MFLOPs", label: "FLOPs" },
-  params: { unit: "Mparams", label: "parameters" },
+  flops: { per: MILLION, unit: "MFLOPs", grain: 1, label: "FLOPs" },
+  params: { per: MILLION, unit: "Mparams", grain: 1, label: "parameters" },
+  latency_ms: { per: 1, unit: "ms", grain: 0.001, label: "ms" },
+  memory: { per: MILLION, unit: "MB", grain: 1, label: "bytes" },
 };
 
 function element(id) {
   return document.getElementById(id);
 }
 
-function millions(count, decimals) {
-  return (count / MILLION).toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+// What the plot has across: FLOPs, or milliseconds.
+function chosenAxis() {
+  return document.body.dataset.axis;
+}
+
+function inUnits(number, measure, decimals) {
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  return (number / MEASURES[measure].per).toLocaleString("en", digits);
 }
 
 function percent(text) {
@@ -22,12 +31,14 @@ function percent(text) {
 
 // What is said of one stitch beside its name, as [label, text] pairs.
 function figuresOf(row) {
-  const [flops, params, acc1, acc5] = row.text;
+  const { text, flops, params, memory } = row;
   const figures = [
-    ["FLOPs", `${flops} M (${row.flops.toLocaleString("en")})`],
-    ["parameters", `${params} M (${row.params.toLocaleString("en")})`],
+    ["FLOPs", `${text.MFLOPs} M (${flops.toLocaleString("en")})`],
+    ["parameters", `${text.Mparams} M (${params.toLocaleString("en")})`],
   ];
-  if (measured) figures.push(["top-1", percent(acc1)], ["top-5", percent(acc5)]);
+  if (text.ms) figures.push(["latency", `${text.ms} ms`]);
+  if (memory !== undefined) figures.push(["memory", `${inUnits(memory, "memory", 2)} MB (${memory.toLocaleString("en")})`]);
+  if (measured) figures.push(["top-1", percent(text["top-1"])], ["top-5", percent(text["top-5"])]);
   return figures;
 }
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from importlib.resources import files
@@ -12,10 +12,12 @@ from string import Template
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.evaluation.html_report.origin import Origin, origin_of, versions
 from snnet_lightning.evaluation.results import Row, front_rows
-from snnet_lightning.evaluation.table import MISSING, columns, formatted
+from snnet_lightning.evaluation.table import MISSING, formatted
 
 NAME = "report.html"
 SCRIPTS = ("model.js", "scale.js", "plot.js", "table.js", "budget.js", "start.js")  # in the order in which they run
+MEASURES = {"flops": "FLOPs", "params": "parameters", "latency_ms": "latency", "memory": "memory"}  # of a budget
+AXES = {"flops": "FLOPs", "latency_ms": "ms"}  # of the plot
 LABELS = {
     "test/acc1": ("mean top-1 of all stitches", "%"),
     "test/pareto_area": ("mean top-1 along the Pareto front, over log FLOPs", "%"),
@@ -42,18 +44,21 @@ def write_html_report(
 def page(rows: Sequence[Row], anchors: Sequence[int], summary: Mapping[str, float], origin: Origin) -> str:
     """The whole page as HTML."""
     measured = [row for row in rows if row.acc1 is not None and math.isfinite(row.acc1)]
-    front = {row.id for row in front_rows(measured)}
+    measures = {key: name for key, name in MEASURES.items() if all(getattr(row, key) is not None for row in rows)}
+    axes = {key: name for key, name in AXES.items() if key in measures}
+    fronts = {axis: {row.id for row in front_rows(measured, axis)} for axis in axes}
+    switch = f'<fieldset aria-label="axis">{_radios("axis", axes)}</fieldset>\n' if len(axes) > 1 else ""
     single = [row.name for row in rows if row.id in anchors]
     texts = {row.id: _texts(row, bool(measured)) for row in rows}
     data = {
         "measured": bool(measured),
         "rows": [
             {
-                **{key: getattr(row, key) for key in ("id", "name", "flops", "params")},
+                **{key: getattr(row, key) for key in ("id", "name", *measures)},
                 **{key: _finite(getattr(row, key)) for key in ("acc1", "acc5", "loss")},
                 "text": texts[row.id],
                 "anchor": row.id in anchors,
-                "front": row.id in front,
+                "front": {axis: row.id in front for axis, front in fronts.items()},
             }
             for row in rows
         ],
@@ -63,11 +68,13 @@ def page(rows: Sequence[Row], anchors: Sequence[int], summary: Mapping[str, floa
         title=escape(f"{len(rows)} stitches of {', '.join(single)}"),
         subtitle=f"Evaluated on {images:,} images." if measured else "What each costs; no accuracy was measured.",
         summary=_summary(summary) if measured else "",
-        against="FLOPs against top-1 accuracy" if measured else "FLOPs against parameters",
-        kind="accuracies" if measured else "costs",
+        against="top-1 accuracy" if measured else "parameters",
+        kind=("accuracies" if measured else "costs") + (" timed" if switch else ""),
+        axes=switch,
+        measures=_radios("measure", measures),
         question="Best stitch under a budget" if measured else "Largest stitch under a budget",
-        head="".join(_header(name, place) for place, name in enumerate(["id", "stitch", *columns(bool(measured))])),
-        body="\n".join(_line(row, texts[row.id], row.id in anchors, row.id in front) for row in rows),
+        head="".join(_header(name, place) for place, name in enumerate(["id", "stitch", *texts[rows[0].id]])),
+        body="\n".join(_line(row, texts[row.id], row.id in anchors, fronts) for row in rows),
         origin=_origin(origin),
         style=_part("style.css"),
         # Nothing in a script element ends it but "</script", and "<!--" would change how its end is found.
@@ -80,8 +87,8 @@ def _part(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _texts(row: Row, measured: bool) -> list[str]:
-    return [MISSING if text == "nan" else text for text in formatted(row, measured)]
+def _texts(row: Row, measured: bool) -> dict[str, str]:
+    return {name: MISSING if text == "nan" else text for name, text in formatted(row, measured).items()}
 
 
 def _finite(number: float | None) -> float | None:
@@ -104,9 +111,19 @@ def _header(name: str, place: int) -> str:
     return f'<th scope="col"{order}><button type="button" data-column="{place}">{name}</button></th>'
 
 
-def _line(row: Row, numbers: Sequence[str], anchor: bool, front: bool) -> str:
-    badges = "".join(f" <span class=badge>{name}</span>" for name, on in (("anchor", anchor), ("front", front)) if on)
-    cells = "".join(f"<td>{number}</td>" for number in numbers)
+def _radios(name: str, choices: Mapping[str, str]) -> str:
+    return "\n".join(
+        f'<label><input type="radio" autocomplete="off" name="{name}" value="{key}"'
+        f"{' checked' if key == 'flops' else ''}> {label}</label>"
+        for key, label in choices.items()
+    )
+
+
+def _line(row: Row, numbers: Mapping[str, str], anchor: bool, fronts: Mapping[str, Collection[int]]) -> str:
+    badges = (" <span class=badge>anchor</span>" if anchor else "") + "".join(
+        f' <span class=badge data-front="{axis}">front</span>' for axis, front in fronts.items() if row.id in front
+    )
+    cells = "".join(f"<td>{number}</td>" for number in numbers.values())
     return (
         f'<tr data-id="{row.id}"{" class=anchor" if anchor else ""}><td>{row.id}</td>'
         f"<td><span class=stitch>{escape(row.name)}</span>{badges}</td>{cells}</tr>"

@@ -4,9 +4,9 @@ const plot = (() => {
   const LETTER = 7.6; // about the width of a digit, in pixels
   const svg = element("plot");
   const yKey = measured ? "acc1" : "params";
-  const shown = rows.filter((row) => row[yKey] !== null).sort((a, b) => a.flops - b.flops || a.id - b.id);
+  const shown = rows.filter((row) => row[yKey] !== null);
   const largest = Math.max(...rows.map((row) => row.params));
-  const unit = (row, key) => (key === "acc1" ? row.acc1 : row[key] / MILLION);
+  const unit = (row, key) => (key === "acc1" ? row.acc1 : row[key] / MEASURES[key].per);
   let budgetState = { measure: "flops", budget: Infinity, best: null };
   let logarithmic = false;
   let current = null; // the point that the tip is about
@@ -23,16 +23,26 @@ const plot = (() => {
   const points = [...shown]
     .sort((a, b) => a.anchor - b.anchor || b.params - a.params) // small ones lie on large ones, anchors on all
     .map((row) => {
-      const label = [row.name, ...(row.anchor ? ["anchor"] : []), ...(row.front ? ["on the Pareto front"] : [])];
-      const spoken = [...label, ...figuresOf(row).map((pair) => pair.join(" "))].join(", ");
-      const group = make("g", { class: "point", role: "img", tabindex: -1, "aria-label": spoken }, element("points"));
+      const group = make("g", { class: "point", role: "img", tabindex: -1 }, element("points"));
       group.dataset.id = row.id;
       if (row.anchor) make("use", { href: "#star", class: "star" }, group);
-      else make("circle", { class: row.front ? "dot on-front" : "dot", r: radius(row) }, group);
+      else make("circle", { class: "dot", r: radius(row) }, group);
       return { row, group, x: 0, y: 0 };
     });
-  const byFlops = shown.map((row) => points.find((point) => point.row === row));
-  byFlops[0]?.group.setAttribute("tabindex", 0);
+  let inOrder = []; // the points from left to right
+
+  function chooseAxis(axis) {
+    document.body.dataset.axis = axis;
+    for (const name of document.querySelectorAll(".axis-name")) name.textContent = MEASURES[axis].label;
+    inOrder = [...points].sort((a, b) => a.row[axis] - b.row[axis] || a.row.id - b.row.id);
+    for (const { row, group } of points) {
+      const front = row.front[axis];
+      const label = [row.name, ...(row.anchor ? ["anchor"] : []), ...(front ? ["on the Pareto front"] : [])];
+      const spoken = [...label, ...figuresOf(row).map((pair) => pair.join(" "))].join(", ");
+      group.setAttribute("aria-label", spoken);
+      if (!row.anchor) group.firstChild.classList.toggle("on-front", front);
+    }
+  }
 
   function draw() {
     const width = element("chart").clientWidth;
@@ -43,9 +53,10 @@ const plot = (() => {
     const up = scale(extent(shown.map((r) => unit(r, yKey))), [inner.bottom, inner.top], 0.1, false);
     const heights = heightTicks(up);
     inner.left = 14 + LETTER * Math.max(...heights.map(({ text }) => text.length));
-    const across = scale(extent(shown.map((r) => unit(r, "flops"))), [inner.left, inner.right], 0.06, logarithmic);
+    const axis = chosenAxis();
+    const across = scale(extent(shown.map((r) => unit(r, axis))), [inner.left, inner.right], 0.06, logarithmic);
     for (const point of points) {
-      point.x = across(unit(point.row, "flops"));
+      point.x = across(unit(point.row, axis));
       point.y = up(unit(point.row, yKey));
       point.group.setAttribute("transform", `translate(${point.x.toFixed(2)} ${point.y.toFixed(2)})`);
     }
@@ -77,20 +88,20 @@ const plot = (() => {
       make("text", { x: middle, y: bottom + 16, "text-anchor": "middle" }, axes, text);
     }
     make("text", { x: 0, y: 14, class: "axis-title" }, axes, measured ? "top-1 (%)" : "Mparams");
-    const title = `MFLOPs${logarithmic ? ", logarithmic" : ""}`;
+    const title = `${MEASURES[chosenAxis()].unit}${logarithmic ? ", logarithmic" : ""}`;
     make("text", { x: right, y: bottom + 36, "text-anchor": "end", class: "axis-title" }, axes, title);
   }
 
   function drawLines(across, { left, right, top, bottom }) {
     const lines = element("lines");
     lines.replaceChildren();
-    const front = byFlops.filter((point) => point.row.front);
+    const front = inOrder.filter((point) => point.row.front[chosenAxis()]);
     if (front.length) {
       const steps = front.slice(1).map((point) => `H${point.x}V${point.y}`);
       make("path", { class: "front-line", d: `M${front[0].x} ${front[0].y}${steps.join("")}H${right}` }, lines);
     }
-    if (budgetState.measure === "flops") {
-      const x = across(Math.max(budgetState.budget / MILLION, Number.MIN_VALUE));
+    if (budgetState.measure === chosenAxis()) {
+      const x = across(Math.max(budgetState.budget / MEASURES[budgetState.measure].per, Number.MIN_VALUE));
       if (x >= left && x <= right) make("path", { class: "budget-line", d: `M${x} ${top}V${bottom}` }, lines);
     }
   }
@@ -161,21 +172,30 @@ const plot = (() => {
   svg.addEventListener("focusout", () => look(null));
   svg.addEventListener("keydown", (event) => {
     if (event.key === "Escape") look(null);
-    const place = byFlops.findIndex(({ group }) => group === document.activeElement);
-    const last = byFlops.length - 1;
+    const place = inOrder.findIndex(({ group }) => group === document.activeElement);
+    const last = inOrder.length - 1;
     const go = { ArrowRight: place + 1, ArrowUp: place + 1, ArrowLeft: place - 1, ArrowDown: place - 1, Home: 0, End: last };
     if (place < 0 || !(event.key in go)) return;
     event.preventDefault();
-    byFlops[Math.min(Math.max(go[event.key], 0), last)].group.focus();
+    inOrder[Math.min(Math.max(go[event.key], 0), last)].group.focus();
   });
   element("log").addEventListener("change", (event) => {
     logarithmic = event.target.checked;
     draw();
   });
+  for (const radio of document.getElementsByName("axis")) {
+    radio.addEventListener("change", () => {
+      chooseAxis(radio.value);
+      table.filter();
+      if (shown.length) draw();
+    });
+  }
 
   return {
     start() {
       if (!shown.length) return;
+      chooseAxis(chosenAxis());
+      inOrder[0].group.setAttribute("tabindex", 0);
       new ResizeObserver(draw).observe(element("chart"));
       draw();
     },

@@ -4,7 +4,7 @@ const table = (() => {
   const body = document.querySelector("tbody");
   const heads = [...document.querySelectorAll("thead th")];
   const lines = new Map([...body.rows].map((line) => [Number(line.dataset.id), line]));
-  const keys = ["id", "name", "flops", "params", "acc1", "acc5", "loss"];
+  const keys = ["id", "name", "flops", "params", ...(rows[0].text.ms ? ["latency_ms"] : []), "acc1", "acc5", "loss"];
   const badge = Object.assign(document.createElement("span"), { className: "badge best", textContent: measured ? "best" : "largest" });
 
   // "a[:10]" comes after "a[:2]".
@@ -37,11 +37,13 @@ const table = (() => {
   for (const [column, head] of heads.entries()) {
     head.querySelector("button").addEventListener("click", () => sortBy(column));
   }
-  element("only-front")?.addEventListener("change", (event) => {
-    for (const row of rows) lines.get(row.id).hidden = event.target.checked && !row.front;
-  });
+  function filter() {
+    for (const row of rows) lines.get(row.id).hidden = element("only-front").checked && !row.front[chosenAxis()];
+  }
+  element("only-front").addEventListener("change", filter);
 
   return {
+    filter,
     // Scrolls the table only, never the page, which the reader holds.
     mark(row, scroll) {
       body.querySelector("[aria-current]")?.removeAttribute("aria-current");
