@@ -33,6 +33,7 @@ DOORS = {
     ("export/__main__.py", "command"),
     ("latency/__main__.py", "command"),
     ("serve/__main__.py", "command"),
+    ("serve/replay/__main__.py", "command"),
 }
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 

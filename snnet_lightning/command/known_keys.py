@@ -25,7 +25,7 @@ def known_keys() -> dict[str, Any]:
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        for name in ("train", "evaluate", "export", "latency", "serve"):
+        for name in ("train", "evaluate", "export", "latency", "serve", "replay"):
             walk(compose(name), "")
     return keys
 

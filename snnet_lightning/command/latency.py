@@ -1,8 +1,6 @@
 """Time every stitch of a network on this machine."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +9,11 @@ from omegaconf import DictConfig
 
 from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
+from snnet_lightning.command.progress import progress
 from snnet_lightning.command.run import run
 from snnet_lightning.errors import InputError
 
 if TYPE_CHECKING:
-    from snnet_lightning.latency.measure import Told
     from snnet_lightning.latency.table import BatchLatency
 
 log = logging.getLogger(__name__)
@@ -41,7 +39,7 @@ def task(cfg: DictConfig) -> None:
     net = create_net(cfg)
     if cfg.ckpt_path:
         load_evaluated(net, cfg.ckpt_path, cfg.recalled_from)
-    with _progress() as told:
+    with progress() as told:
         net.latency = measure_latency(net, how, told)
     rows, anchors = net.rows or stitch_rows(stitch_costs(net)), [stitch.id for stitch in net.space.anchors]
     net.rows = with_latency(rows, net.latency)
@@ -70,22 +68,6 @@ def _in_words(measured: "BatchLatency") -> str:
         f"{span}, {model.constant_ms:.2g} ms and the sum of the parts; error on {len(model.held_out)} other stitches "
         f"{model.mean_error:.1f} % mean, {model.worst_error:.1f} % worst, rank correlation {model.rank_correlation:.3f}"
     )
-
-
-@contextmanager
-def _progress() -> Iterator["Told"]:
-    """A bar with the remaining time, on a terminal."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, transient=True) as bars:
-        bar = bars.add_task("timing", total=None)
-        yield lambda done, of, what: bars.update(bar, description=what, completed=done, total=of)
 
 
 def main() -> None:

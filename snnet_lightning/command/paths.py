@@ -9,6 +9,8 @@ PATHS = (
     "ckpt_path",
     "init_from",
     "exported",
+    "images",
+    "traffic.file",
     "recalled_from",
     "anchors.weights",
     "data.root",

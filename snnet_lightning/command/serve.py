@@ -28,14 +28,14 @@ log = logging.getLogger(__name__)
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="serve")
 @job
 def task(cfg: DictConfig) -> None:
-    options, policy = told(cfg)
-    _require_free(options["host"], options["port"])
+    options, policy = checked_options(cfg)
+    require_free_port(options["host"], options["port"])
     words = [sys.executable, "-m", "snnet_lightning.serve.run", json.dumps({"options": options, "policy": policy})]
     logging.shutdown()
     os.execv(sys.executable, words)  # in place of this process, which has PyTorch and Lightning in it
 
 
-def told(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+def checked_options(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the process that serves is told: its options, and the policy with its own; both checked.
 
     Raises:
@@ -72,7 +72,8 @@ def told(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     return asdict(serving), policy
 
 
-def _require_free(host: str, port: int) -> None:
+def require_free_port(host: str, port: int) -> None:
+    """Refuse an address that somebody listens at."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -98,10 +99,14 @@ def _in_words(device: tuple[str, int | None]) -> str:
     return name if threads is None else f"{name} with {threads} thread{'s' if threads > 1 else ''}"
 
 
-def main() -> None:
-    # The folder may stand by itself, as the first word.
+def folder_first() -> None:
+    """Let the folder stand by itself, as the first word of the command line."""
     if len(sys.argv) > 1 and "=" not in sys.argv[1] and not sys.argv[1].startswith(("-", "+", "~")):
         sys.argv[1] = f"ckpt_path={sys.argv[1]}"
+
+
+def main() -> None:
+    folder_first()
     run(task, recalled_by=[])
 
 

@@ -45,6 +45,7 @@ class Network(litserve.LitAPI):
         import torch
 
         from snnet_lightning.checkpoints import load
+        from snnet_lightning.network.prefix_tree import forward_all
 
         if device == "cpu" and self.serving.threads:
             torch.set_num_threads(self.serving.threads)
@@ -52,7 +53,10 @@ class Network(litserve.LitAPI):
         self.net = load(self.serving.folder).to(self.where)
         known = self.net.preprocessing
         self.mean, self.std = (torch.tensor(x, device=self.where).view(-1, 1, 1) for x in (known.mean, known.std))
-        self.run(np.zeros((1, *self.net.description.input_size[1:], len(known.mean)), np.uint8), self.net.space[0].id)
+        with torch.inference_mode():  # first runs take longer
+            images = torch.zeros(self.serving.max_batch, *self.net.description.input_size, device=self.where)
+            for _ in forward_all(self.net, images, self.net.space):
+                continue
         with self.starts.get_lock():
             self.starts.value += 1
 

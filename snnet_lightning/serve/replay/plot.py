@@ -1,0 +1,92 @@
+"""The picture of a replay."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from snnet_lightning.atomic import written_atomically
+from snnet_lightning.evaluation.plot import ANCHOR, FRONT, STITCH
+from snnet_lightning.serve.replay.client import Outcome
+from snnet_lightning.serve.replay.figures import Figures
+
+REACHED = 99.0  # percent of attainment
+
+
+def plot_replay(
+    figures: Sequence[Figures],
+    slack: Sequence[Outcome],
+    slo_ms: float,
+    accuracies: Mapping[int, float],
+    path: Path,
+) -> None:
+    """Attainment against accuracy of every policy; and second by second, load, latency and accuracy of the first.
+
+    Args:
+        figures: the policy that chooses, then the fixed stitches.
+        slack: outcomes of the first.
+        slo_ms: the objective.
+        accuracies: top-1 in percent by the id of a stitch.
+        path: the PNG to write.
+    """
+    figure, grid = plt.subplot_mosaic(
+        [["policies", "load"], ["policies", "ms"], ["policies", "top1"]], figsize=(11, 5.2), layout="constrained"
+    )
+    _plot_policies(grid["policies"], figures)
+    seconds = np.array([int(outcome.due) for outcome in slack])
+    each = np.unique(seconds)
+    served = [[o for o in slack if int(o.due) == second and o.status == 200] for second in each]
+    grid["load"].plot(each, [np.sum(seconds == second) for second in each], color=STITCH, drawstyle="steps-post")
+    grid["load"].set_ylabel("requests\nper second")
+    for share, style in ((99, "-"), (50, ":")):
+        times = [np.percentile([o.ms for o in s], share) if s else np.nan for s in served]
+        grid["ms"].plot(each, times, style, color=FRONT, label=f"p{share}")
+    grid["ms"].axhline(slo_ms, color=ANCHOR, lw=1.2, label="objective")
+    grid["ms"].set_ylabel("ms")
+    grid["ms"].set_ylim(bottom=0)
+    grid["ms"].legend(frameon=False, ncol=3, loc="upper left", fontsize=8)
+    mean = [np.mean([accuracies[o.stitch] for o in s]) if s else np.nan for s in served]
+    grid["top1"].plot(each, mean, color=FRONT)
+    grid["top1"].set_ylabel("top-1 (%)\nserved")
+    grid["top1"].set_xlabel("seconds")
+    grid["load"].set_title(f"policy {figures[0].policy}", fontsize=10)
+    for name in ("load", "ms"):
+        grid[name].sharex(grid["top1"])
+        grid[name].tick_params(labelbottom=False)
+    for axes in grid.values():
+        axes.grid(alpha=0.25)
+    with written_atomically(path) as unfinished:
+        figure.savefig(unfinished, dpi=150, format="png")
+    plt.close(figure)
+
+
+def _plot_policies(axes: plt.Axes, figures: Sequence[Figures]) -> None:
+    chosen, *fixed = [each for each in figures if each.accuracy is not None]
+    axes.scatter(
+        [each.attainment for each in fixed],
+        [each.accuracy for each in fixed],
+        45,
+        STITCH,
+        label="one stitch for all",
+        zorder=2,
+    )
+    axes.scatter(
+        chosen.attainment,
+        chosen.accuracy,
+        200,
+        ANCHOR,
+        marker="*",
+        edgecolors="black",
+        lw=0.6,
+        label=chosen.policy,
+        zorder=3,
+    )
+    axes.axvline(REACHED, color="0.5", lw=1, ls="--")
+    axes.set_xlabel("answered within the objective (%)")
+    axes.set_ylabel("mean top-1 of the answers (%)")
+    axes.set_xlim(-3, 103)
+    axes.legend(loc="best", frameon=False)
