@@ -29,7 +29,7 @@ logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
 from torch.utils.benchmark import Timer  # noqa: E402
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-STABLE, MOST_WARM = 0.03, 20  # the largest spread of the last three rounds of warming up, and how many there may be
+STABLE, MOST_WARM = 0.03, 10  # the largest spread of the last three rounds of warming up, and how many there may be
 Quartiles = tuple[float, float, float]
 Told = Callable[[int, int, str], None]
 

@@ -1,0 +1,91 @@
+"""Latency of networks whose parts wait for a known time, and what measuring leaves as it was."""
+
+import time
+
+import pytest
+import torch
+
+from snnet_lightning.anchors import create_anchors
+from snnet_lightning.errors import InputError
+from snnet_lightning.latency.measure import Measurement, measure_latency
+from snnet_lightning.network import SNNet
+from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch.route import Block
+
+DIGITS = ["digits_tiny", "digits_small", "digits_base"]
+WAIT_MS = (0.4, 1.0, 2.5)  # of a block of each anchor
+
+
+@pytest.fixture
+def waiting_net() -> SNNet:
+    """Every block of an anchor waits, so that a stitch takes as long as its blocks wait, and a little more."""
+    net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedSpace()).eval()
+    for anchor, milliseconds in zip(net.anchors, WAIT_MS, strict=True):
+        for block in anchor.stages()[0]:
+            block.register_forward_hook(lambda *_, s=milliseconds / 1e3: time.sleep(s))
+    return net
+
+
+def waited(stitch) -> float:
+    return sum(WAIT_MS[part.anchor] for part in stitch.route if isinstance(part, Block))
+
+
+@pytest.mark.parametrize("every_stitch", [False, True])
+def test_a_stitch_takes_what_its_blocks_wait_for(waiting_net, every_stitch):
+    how = Measurement(batch=[1], rounds=4, every_stitch=every_stitch, most_error=50)
+    (measured,) = measure_latency(waiting_net, how).batches
+    assert (measured.model is None) == every_stitch
+    assert [stitch.id for stitch in measured.stitches] == [stitch.id for stitch in waiting_net.space]
+    for found in measured.stitches:
+        expected = waited(waiting_net.space[found.id])
+        assert expected < found.ms < 2 * expected + 10, found
+        assert found.low <= found.ms <= found.high
+    order = sorted(measured.stitches, key=lambda stitch: waited(waiting_net.space[stitch.id]))
+    assert order[0].ms < order[len(order) // 2].ms < order[-1].ms
+
+
+def test_above_the_largest_error_every_stitch_is_timed(digits_net):
+    (measured,) = measure_latency(digits_net, Measurement(batch=[1], rounds=4, most_error=0)).batches
+    assert measured.model is None
+
+
+def test_where_there_are_few_stitches_each_is_timed(digits_net):
+    how = Measurement(batch=[1], rounds=4, fitted=5, held_out=len(digits_net.space) - 5)
+    (measured,) = measure_latency(digits_net, how).batches
+    assert measured.model is None
+
+
+@pytest.mark.parametrize("options", [{}, {"precision": "bf16"}, {"channels_last": True}, {"compile": True}], ids=str)
+def test_the_network_stays_as_it_is(digits_net, options):
+    digits_net.train()
+    before = {key: value.clone() for key, value in digits_net.state_dict().items()}
+    heard = []
+    how = Measurement(batch=[2, 1], rounds=4, held_out=2, fitted=2, most_error=1e6, **options)
+    latency = measure_latency(digits_net, how, lambda done, of, what: heard.append((done, of, what)))
+    after = digits_net.state_dict()
+    assert all(value.dtype == after[key].dtype and torch.equal(value, after[key]) for key, value in before.items())
+    assert digits_net.training
+    assert [measured.batch for measured in latency.batches] == [2, 1]
+    assert (latency.precision, latency.compiled) == (options.get("precision", "fp32"), "compile" in options)
+    assert latency.threads == torch.get_num_threads()
+    assert {what for *_, what in heard} == {"batch 1", "batch 2"}
+    assert [done for done, of, what in heard if what == "batch 2"][-1] == heard[0][1]
+
+
+def test_options_that_cannot_be():
+    with pytest.raises(InputError, match="names a size twice"):
+        Measurement(batch=[1, 1])
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="there is no GPU"):
+            Measurement(batch=[1], device="cuda")
+        with pytest.raises(InputError, match="cuda_graphs=true needs a GPU"):
+            Measurement(batch=[1], cuda_graphs=True)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("cuda_graphs", [False, True])
+def test_on_a_gpu(digits_net, cuda_graphs):
+    latency = measure_latency(digits_net, Measurement(batch=[1], rounds=4, device="cuda", cuda_graphs=cuda_graphs))
+    assert latency.threads is None
+    assert (latency.batches[0].model is None) or not cuda_graphs
+    assert next(digits_net.parameters()).device.type == "cpu"
