@@ -16,7 +16,7 @@ class Serving:
         folder: of a saved network; it cannot be done without, but is the first to be asked for.
         slo_ms: within which requests are to be answered that do not say ``max_latency_ms`` themselves.
         max_batch: images that run at once, at most.
-        reserve_ms: of a request's time what its way into and out of the server takes.
+        reserve_ms: of a request's time what its way to and from the server takes.
         host: where it listens; anything but loopback is for others to reach.
         port: where it listens.
         device: of the network.

@@ -15,6 +15,7 @@ from snnet_lightning.serve import requests
 from snnet_lightning.serve.activity import Activity
 from snnet_lightning.serve.options import Serving
 from snnet_lightning.serve.policy import Policy
+from snnet_lightning.serve.recent import RecentQuantile
 from snnet_lightning.serve.table import ServedTable
 from snnet_lightning.serve.upload import RequestError, Resizing, pixels_in
 from snnet_lightning.serve.worker import Network
@@ -22,6 +23,7 @@ from snnet_lightning.serve.worker import Network
 TOP = 5  # classes that an answer names
 KNOWN = {"max_latency_ms", "stitch"}  # what a request may say beside its image
 LONGEST_MS = 600_000
+USUAL, ANSWERS = 0.95, 128  # how long most answers take to get out, among the last ones
 
 
 class StitchServer(litserve.LitServer):
@@ -52,6 +54,7 @@ class StitchServer(litserve.LitServer):
             fast_queue=True,
             disable_openapi_url=True,
         )
+        self.way_out = RecentQuantile(USUAL, ANSWERS, start=0.0)
         self.monitor_internal = 0.5  # seconds until a dead worker is noticed
         self.activity = Activity({row.id: row.acc1 for row in table.rows})
         self.ids = {key: row.id for row in table.rows for key in (str(row.id), row.name)}
@@ -80,6 +83,8 @@ class StitchServer(litserve.LitServer):
         deadline = arrived + within / 1e3
         answer = await self._answer(requests.Request(deadline, pixels, stitch))
         done = time.monotonic()
+        self.way_out.add(done - answer.started - answer.ms / 1e3)
+        self.network.way_out.value = self.way_out.value
         self.activity.answered(answer.stitch, answer.batch, done - arrived, done <= deadline)
         return self._told(answer, arrived, done, within)
 

@@ -16,12 +16,12 @@ from litserve.utils import LitAPIStatus, LoopResponseType
 
 from snnet_lightning.serve.options import Serving
 from snnet_lightning.serve.policy import Policy
+from snnet_lightning.serve.recent import RecentQuantile
 from snnet_lightning.serve.requests import Answer, Request
 
 log = logging.getLogger(__name__)
 
-SLOWER = 0.1  # weight of the last batch in how much slower than measured it goes at present
-MOST_SLOWER = 10.0
+USUAL, BATCHES = 0.9, 64  # how much longer than measured a batch takes in most cases, among the last ones
 
 
 class Network(litserve.LitAPI):
@@ -37,6 +37,7 @@ class Network(litserve.LitAPI):
         super().__init__(max_batch_size=serving.max_batch)
         self.serving, self.policy, self.ms = serving, policy, ms
         self.loop = MostUrgentFirst()
+        self.way_out = get_context("spawn").Value("d", 0.0)  # seconds from a worker to the answer, in most cases
         self.starts = get_context("spawn").Value("i", 0)  # workers that came up so far, the restarted among them
 
     def setup(self, device: str) -> None:
@@ -89,13 +90,14 @@ class MostUrgentFirst(LitLoop):
         self.waiting: list[Waiting] = []
         self.late: deque[Waiting] = deque()
         self.number = 0
-        self.slower = 1.0
+        self.slower = RecentQuantile(USUAL, BATCHES, start=1.0)
 
     def run(self, lit_api: Network, device, worker_id, request_queue, transport, workers_setup_status, callback_runner):
         """One batch."""
         self._take(request_queue, wait=not (self.waiting or self.late))
         fastest = min((ms[0] for ms in lit_api.ms.values()), default=0.0)
-        batch = self._batch(lit_api.serving.max_batch, time.monotonic() + fastest / 1e3)
+        needed = self._slower() * fastest + self._reserved_ms(lit_api)
+        batch = self._batch(lit_api.serving.max_batch, time.monotonic() + needed / 1e3)
         if batch:
             beside = len(self.waiting) + len(self.late) + request_queue.qsize()
             try:
@@ -126,26 +128,33 @@ class MostUrgentFirst(LitLoop):
             self.late.append(heapq.heappop(self.waiting))
         batch: list[Waiting] = []
         others: list[Waiting] = []
-        while self.waiting and len(batch) < most:
+        while self.waiting and len(batch) < most and len(others) < most:
             one = heapq.heappop(self.waiting)
             (batch if not batch or one.request.stitch == batch[0].request.stitch else others).append(one)
         for one in others:
             heapq.heappush(self.waiting, one)
+        if batch:
+            return batch
         while self.late and len(batch) < most and (not batch or self.late[0].request.stitch == batch[0].request.stitch):
-            if batch and self.waiting:
-                break
             batch.append(self.late.popleft())
         return batch
 
+    def _slower(self) -> float:
+        """How many times as long as it was measured a batch takes at present."""
+        return max(self.slower.value, 1.0)
+
+    def _reserved_ms(self, api: Network) -> float:
+        """Of a request's time, for what comes after its batch."""
+        return api.serving.reserve_ms + 1e3 * api.way_out.value
+
     def _answers(self, api: Network, batch: list[Waiting], beside: int) -> list[Answer]:
         started = time.monotonic()
-        slack = 1e3 * (min(one.deadline for one in batch) - started) - api.serving.reserve_ms
+        slack = 1e3 * (min(one.deadline for one in batch) - started) - self._reserved_ms(api)
         asked = batch[0].request.stitch
-        stitch = api.policy.choose(slack / self.slower, beside, len(batch)) if asked is None else asked
+        stitch = api.policy.choose(slack / self._slower(), beside, len(batch)) if asked is None else asked
         why = "asked for" if asked is not None else f"{slack:.1f} ms left, {beside} waiting"
         probabilities = api.run(np.stack([one.request.pixels for one in batch]), stitch)
         ms = 1e3 * (time.monotonic() - started)
         if stitch in api.ms:
-            ratio = ms / api.ms[stitch][len(batch) - 1]
-            self.slower = min(max(self.slower + SLOWER * (ratio - self.slower), 1.0), MOST_SLOWER)
+            self.slower.add(ms / api.ms[stitch][len(batch) - 1])
         return [Answer(p, stitch, ms, len(batch), beside, why, started) for p in probabilities]
