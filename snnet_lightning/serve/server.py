@@ -163,7 +163,8 @@ def _add_routes(app: FastAPI, server: StitchServer) -> None:
     @app.exception_handler(RequestError)
     async def refused(request: Request, error: RequestError) -> JSONResponse:
         server.activity.refused(error.status)
-        return JSONResponse({"error": error.why}, error.status)
+        # What is left of a body that is too large is not waited for.
+        return JSONResponse({"error": error.why}, error.status, {"Connection": "close"} if error.status == 413 else None)
 
     @app.exception_handler(404)
     async def unknown(request: Request, error: Exception) -> JSONResponse:

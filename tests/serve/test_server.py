@@ -1,6 +1,92 @@
 """A server over HTTP, in processes of its own."""
 
-from tests.serve.conftest import png
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from tests.serve.conftest import Server, encoded, png, running
+from tests.serve.test_upload import bomb
+
+OPTIONS = {"slo_ms": 200.0, "max_bytes": 1_000_000}
+
+
+@pytest.fixture(scope="module")
+def server(network_folder, tmp_path_factory) -> Iterator[Server]:
+    with running(network_folder, tmp_path_factory.mktemp("server") / "printed.txt", **OPTIONS) as one:
+        yield one
+
+
+BAD = {
+    "not an image": (b"what is this", "image/png", {}, 400),
+    "empty": (b"", "image/png", {}, 400),
+    "1x1": (encoded(Image.new("L", (1, 1)), "PNG"), "image/png", {}, 422),
+    "20,000 x 20,000": (bomb(20_000, 20_000), "image/png", {}, 413),
+    "truncated": (png(0, 64)[:-60], "image/png", {}, 400),
+    "wrong content type": (png(), "text/plain", {}, 415),
+    "another image": (png(), "image/jpeg", {}, 400),
+    "unknown stitch": (png(), "image/png", {"stitch": "nobody"}, 422),
+    "a stitch beyond": (png(), "image/png", {"stitch": 35}, 422),
+    "a path for a stitch": (png(), "image/png", {"stitch": "/etc/passwd"}, 422),
+    "negative budget": (png(), "image/png", {"max_latency_ms": -1}, 422),
+    "no budget": (png(), "image/png", {"max_latency_ms": "soon"}, 422),
+    "not a number": (png(), "image/png", {"max_latency_ms": "nan"}, 422),
+    "unknown option": (png(), "image/png", {"file": "/etc/passwd"}, 422),
+    "too many bytes": (b"\0" * 1_000_001, "image/png", {}, 413),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_requests_end_in_one_line(server, name):
+    body, kind, asked, status = BAD[name]
+    answer = server.predict(body, kind, **asked)
+    assert answer.status_code == status
+    assert list(answer.json()) == ["error"]
+    assert "\n" not in answer.json()["error"]
+
+
+def test_a_body_without_an_end_is_read_no_further_than_allowed(server):
+    sent = 0
+
+    def endless():
+        nonlocal sent
+        while sent < 100_000_000:
+            sent += 65_536
+            yield b"\0" * 65_536
+
+    try:
+        headers = {"Content-Type": "image/png"}
+        status = requests.post(f"{server.url}/predict", endless(), headers=headers, timeout=60).status_code
+    except requests.ConnectionError:  # the server has closed it, and not all of the answer was read
+        status = 413
+    assert status == 413
+    assert sent < 50_000_000
+    assert server.get("health").json()["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("get", "nothing", 404),
+        ("get", "predict", 405),
+        ("post", "stitches", 405),
+        ("get", "docs", 404),
+        ("get", "openapi.json", 404),
+        ("get", "../../etc/passwd", 404),
+    ],
+)
+def test_other_addresses(server, method, path, status):
+    answer = getattr(requests, method)(f"{server.url}/{path}", timeout=10)
+    assert answer.status_code == status
+    assert list(answer.json()) == ["error"]
 
 
 def test_an_answer_is_that_of_the_network(server, predictions):
@@ -11,3 +97,145 @@ def test_an_answer_is_that_of_the_network(server, predictions):
         assert told["stitch"]["id"] == number
         assert told["classes"][0]["name"] == str(predictions(number, number))
         assert told["why"] == "asked for"
+        chances = [each["probability"] for each in told["classes"]]
+        assert len(chances) == 5
+        assert chances == sorted(chances, reverse=True)
+        assert sum(chances) <= 1.00001
+
+
+def test_a_stitch_by_its_name(server):
+    name = server.get("stitches").json()["stitches"][7]["name"]
+    assert server.predict(png(), stitch=name).json()["stitch"]["id"] == 7
+
+
+def test_more_time_is_more_accuracy(server):
+    accuracies = [server.predict(png(), max_latency_ms=ms).json()["stitch"]["acc1"] for ms in (1, 5000)]
+    best = max(stitch["acc1"] for stitch in server.get("stitches").json()["stitches"])
+    assert accuracies[0] < best
+    assert accuracies[1] == best
+
+
+def test_what_comes_at_once_runs_at_once(server, predictions):
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda number: server.predict(png(number), stitch=4), range(72)))
+    assert {answer.status_code for answer in answers} == {200}
+    for number, answer in enumerate(answers):
+        assert answer.json()["classes"][0]["name"] == str(predictions(number, 4))
+    assert max(answer.json()["batch"] for answer in answers) > 1
+
+
+def test_stitches_are_told_with_what_they_cost(server):
+    told = server.get("stitches").json()
+    assert told["slo_ms"] == 200
+    assert len(told["stitches"]) == 35
+    base = next(stitch for stitch in told["stitches"] if stitch["name"] == "digits_base")
+    assert base["anchor"]
+    assert base["latency"]["8"] == pytest.approx(4 * base["latency"]["1"])
+    assert {"flops", "params", "memory", "acc1", "front"} <= set(base)
+
+
+def metric(server: Server, name: str) -> float:
+    (value,) = re.findall(rf"^{re.escape(name)} (.+)$", server.get("metrics").text, re.MULTILINE)
+    return float(value)
+
+
+def test_metrics_count_what_was_served(server):
+    server.predict(png(), stitch=3)
+    server.predict(b"no image")
+    names = ['snnet_requests_total{status="200"}', 'snnet_requests_total{status="400"}',
+             'snnet_stitch_requests_total{stitch="3"}', "snnet_request_seconds_count"]  # fmt: skip
+    before = [metric(server, name) for name in names]
+    for _ in range(5):
+        server.predict(png(), stitch=3)
+    server.predict(b"no image")
+    after = [metric(server, name) for name in names]
+    assert [b - a for a, b in zip(before, after, strict=True)] == [5, 1, 5, 5]
+    assert metric(server, "snnet_waiting") == 0
+
+
+def test_what_was_of_late(server):
+    server.predict(png())
+    time.sleep(1.2)
+    seconds = server.get("recent").json()["seconds"]
+    assert sum(second["answered"] for second in seconds) > 0
+    assert all({"p50_ms", "p99_ms", "in_time", "accuracy", "stitches"} <= set(s) for s in seconds if s["answered"])
+
+
+def worker_pids(server: Server) -> list[int]:
+    """Processes under the server that have the network: they were spawned, the others are forks."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+            command = (path.parent / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if int(fields[1]) == server.process.pid and "spawn_main" in command:
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_a_worker_that_is_killed_comes_back_and_its_requests_are_served(network_folder, tmp_path, predictions):
+    with running(network_folder, tmp_path / "printed.txt", retry_s=0.3) as server:
+        assert server.get("health").json() == {"status": "ok", "workers": 1, "ready": 1, "restarts": 0}
+        (worker,) = worker_pids(server)
+        with ThreadPoolExecutor(40) as pool:
+            answers = [pool.submit(server.predict, png(number), stitch=4) for number in range(200)]
+            time.sleep(0.05)
+            os.kill(worker, signal.SIGKILL)
+            states = set()
+            end = time.monotonic() + 60
+            while time.monotonic() < end and server.get("health").json()["restarts"] == 0:
+                states.add(server.get("health").json()["status"])
+                time.sleep(0.1)
+            found = [answer.result() for answer in answers]
+        assert {answer.status_code for answer in found} == {200}
+        assert all(a.json()["classes"][0]["name"] == str(predictions(n, 4)) for n, a in enumerate(found))
+        assert server.get("health").json() == {"status": "ok", "workers": 1, "ready": 1, "restarts": 1}
+        assert "restarting" in states
+        assert metric(server, "snnet_worker_starts") == 2
+
+
+def resident(pid: int) -> int:
+    (kb,) = re.findall(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return 1024 * int(kb)
+
+
+def tree(pid: int) -> list[int]:
+    children = [path.parent.name for path in Path("/proc").glob("[0-9]*/stat") if _parent(path) == pid]
+    return [pid, *(each for child in children for each in tree(int(child)))]
+
+
+def _parent(path: Path) -> int:
+    try:
+        return int(path.read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return -1
+
+
+@pytest.mark.slow
+def test_ten_thousand_requests_of_which_five_hundred_are_bad(network_folder, tmp_path):
+    bad = [*BAD.values(), (b"\0" * 100_000_000, "image/png", {}, 413)]
+    draw = np.random.default_rng(0)
+    plan = np.zeros(10_000, int)
+    plan[draw.permutation(10_000)[:500]] = 1
+    with running(network_folder, tmp_path / "printed.txt", **OPTIONS) as server:
+
+        def send(i: int) -> bool:
+            if not plan[i]:
+                return server.predict(png(i % 100)).status_code == 200
+            body, kind, asked, status = bad[i % len(bad)]
+            try:
+                answer = server.predict(body, kind, **asked)
+            except requests.ConnectionError:  # closed while we still sent 100 MB
+                return len(body) > 1_000_000
+            return answer.status_code == status and "\n" not in answer.json()["error"]
+
+        with ThreadPoolExecutor(16) as pool:
+            assert all(pool.map(send, range(1000)))
+            before = sum(map(resident, tree(server.process.pid)))
+            assert all(pool.map(send, range(1000, 10_000)))
+        after = sum(map(resident, tree(server.process.pid)))
+        assert server.get("health").json() == {"status": "ok", "workers": 1, "ready": 1, "restarts": 0}
+        print(f"{before / 1e6:.1f} MB after 1,000 requests, {after / 1e6:.1f} MB after 10,000")
+        assert after < 1.03 * before
