@@ -1,4 +1,3 @@
-"use strict";
 // The results as the page's own data, and the one question that is asked of them.
 
 const { rows, measured } = JSON.parse(document.getElementById("data").textContent);
@@ -7,10 +6,6 @@ const MEASURES = {
   flops: { unit: "MFLOPs", label: "FLOPs" },
   params: { unit: "Mparams", label: "parameters" },
 };
-
-function element(id) {
-  return document.getElementById(id);
-}
 
 function millions(count, decimals) {
   return (count / MILLION).toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
