@@ -7,13 +7,14 @@ import uuid
 import litserve
 import numpy as np
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from litserve.utils import LitAPIStatus, ResponseBufferItem
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from snnet_lightning.serve import requests
 from snnet_lightning.serve.activity import Activity
 from snnet_lightning.serve.options import Serving
+from snnet_lightning.serve.page import page
 from snnet_lightning.serve.policy import Policy
 from snnet_lightning.serve.recent import RecentQuantile
 from snnet_lightning.serve.table import ServedTable
@@ -164,7 +165,9 @@ def _add_routes(app: FastAPI, server: StitchServer) -> None:
     async def refused(request: Request, error: RequestError) -> JSONResponse:
         server.activity.refused(error.status)
         # What is left of a body that is too large is not waited for.
-        return JSONResponse({"error": error.why}, error.status, {"Connection": "close"} if error.status == 413 else None)
+        return JSONResponse(
+            {"error": error.why}, error.status, {"Connection": "close"} if error.status == 413 else None
+        )
 
     @app.exception_handler(404)
     async def unknown(request: Request, error: Exception) -> JSONResponse:
@@ -173,6 +176,12 @@ def _add_routes(app: FastAPI, server: StitchServer) -> None:
     @app.exception_handler(405)
     async def wrong_method(request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"error": "images are sent to /predict by POST; all else is asked for by GET"}, 405)
+
+    shown = page(server.table, server.serving.slo_ms)
+
+    @app.get("/")
+    async def root() -> HTMLResponse:
+        return HTMLResponse(shown)
 
     @app.post("/predict")
     async def predict(request: Request) -> JSONResponse:
@@ -194,7 +203,8 @@ def _add_routes(app: FastAPI, server: StitchServer) -> None:
 
     @app.get("/recent")
     async def recent() -> JSONResponse:
-        return JSONResponse({"waiting": len(server.response_buffer), "seconds": server.activity.recent()})
+        seconds = server.activity.recent()
+        return JSONResponse({"now": int(time.time()), "waiting": len(server.response_buffer), "seconds": seconds})
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -57,16 +57,6 @@ const budget = (() => {
     table.mark(best, scroll);
   }
 
-  function listed(figures) {
-    return figures.map(([label, text]) => {
-      const pair = document.createElement("div");
-      for (const [tag, content] of [["dt", label], ["dd", text]]) {
-        pair.append(Object.assign(document.createElement(tag), { textContent: content }));
-      }
-      return pair;
-    });
-  }
-
   slider.addEventListener("input", () => fromSlider());
   amount.addEventListener("input", fromAmount);
   for (const radio of document.getElementsByName("measure")) {

@@ -1,4 +1,3 @@
-"use strict";
 // The results as the page's own data, and what is asked of them.
 
 const { rows, measured } = JSON.parse(document.getElementById("data").textContent);
@@ -10,10 +9,6 @@ const MEASURES = {
   latency_ms: { per: 1, unit: "ms", grain: 0.001, label: "ms" },
   memory: { per: MILLION, unit: "MB", grain: 1, label: "bytes" },
 };
-
-function element(id) {
-  return document.getElementById(id);
-}
 
 // What the plot has across: FLOPs, or milliseconds.
 function chosenAxis() {

@@ -1,21 +1,19 @@
 """Fill the page's template with results."""
 
-import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.evaluation.html_report.origin import Origin, origin_of, versions
 from snnet_lightning.evaluation.results import Row, front_rows
 from snnet_lightning.evaluation.table import MISSING, formatted
+from snnet_lightning.html import filled
 
 NAME = "report.html"
-SCRIPTS = ("model.js", "scale.js", "plot.js", "table.js", "budget.js", "start.js")  # in the order in which they run
+SCRIPTS = ("model.js", "plot.js", "table.js", "budget.js", "start.js")  # in the order in which they run
 MEASURES = {"flops": "FLOPs", "params": "parameters", "latency_ms": "latency", "memory": "memory"}  # of a budget
 AXES = {"flops": "FLOPs", "latency_ms": "ms"}  # of the plot
 LABELS = {
@@ -64,7 +62,10 @@ def page(rows: Sequence[Row], anchors: Sequence[int], summary: Mapping[str, floa
         ],
     }
     images = max((row.images or 0 for row in rows), default=0)
-    return Template(_part("template.html")).substitute(
+    return filled(
+        __package__,
+        SCRIPTS,
+        data,
         title=escape(f"{len(rows)} stitches of {', '.join(single)}"),
         subtitle=f"Evaluated on {images:,} images." if measured else "What each costs; no accuracy was measured.",
         summary=_summary(summary) if measured else "",
@@ -76,15 +77,7 @@ def page(rows: Sequence[Row], anchors: Sequence[int], summary: Mapping[str, floa
         head="".join(_header(name, place) for place, name in enumerate(["id", "stitch", *texts[rows[0].id]])),
         body="\n".join(_line(row, texts[row.id], row.id in anchors, fronts) for row in rows),
         origin=_origin(origin),
-        style=_part("style.css"),
-        # Nothing in a script element ends it but "</script", and "<!--" would change how its end is found.
-        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-        script="\n".join(map(_part, SCRIPTS)),
     )
-
-
-def _part(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _texts(row: Row, measured: bool) -> dict[str, str]:

@@ -11,14 +11,6 @@ const plot = (() => {
   let logarithmic = false;
   let current = null; // the point that the tip is about
 
-  function make(name, attributes, parent, text) {
-    const made = document.createElementNS(svg.namespaceURI, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (text !== undefined) made.textContent = text;
-    parent.append(made);
-    return made;
-  }
-
   const radius = (row) => (row.anchor ? 9 : Math.sqrt(9 + 40 * (row.params / largest)));
   const points = [...shown]
     .sort((a, b) => a.anchor - b.anchor || b.params - a.params) // small ones lie on large ones, anchors on all

@@ -12,6 +12,7 @@ function scale([low, high], [start, end], share, logarithmic) {
   const place = (x) => start + ((to(x) - a + margin) / (b - a + 2 * margin)) * (end - start);
   const back = logarithmic ? Math.exp : (x) => x;
   place.domain = [back(a - margin), back(b + margin)];
+  place.range = [start, end];
   return place;
 }
 

@@ -1,0 +1,4 @@
+pad.start();
+budget.start();
+charts.start();
+activity.start();
