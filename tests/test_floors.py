@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "snnet_lightning"
 FLOORS = [
     {"atomic", "checked", "errors", "evaluating", "first_process", "float64", "seeding"},
-    {"budget", "stitch"},
+    {"budget", "html", "stitch"},
     {"description", "network_folder"},
     {"checkpoint_file"},
     {"anchors"},
