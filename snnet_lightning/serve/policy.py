@@ -11,6 +11,8 @@ from pydantic import Field, StrictInt, StrictStr
 from snnet_lightning.checked import checked
 from snnet_lightning.errors import InputError
 
+Spared = Annotated[float, Field(ge=0, lt=1)]  # a share, but not all
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -37,14 +39,19 @@ class Profile:
 
 
 class Policy(Protocol):
-    """Chooses the stitch of a batch."""
+    """Chooses the stitch of a batch.
+
+    ``reason``: why it does, in words; None: by the time that is left.
+    """
+
+    reason: str | None
 
     def choose(self, slack_ms: float, queue: int, batch: int) -> int:
         """The id of the stitch that the next batch runs.
 
         Args:
             slack_ms: until the most urgent request has to be answered; below 0 it is late already.
-            queue: requests that wait beside the batch.
+            queue: requests that have to be done before its answer beside the batch, itself among them; 0: it is in it.
             batch: images in it.
         """
 
@@ -71,6 +78,8 @@ class Fixed:
         InputError: there is none of these.
     """
 
+    reason = "the only one served"
+
     def __init__(self, profiles: Sequence[Profile], stitch: StrictInt | StrictStr):
         self.id = next((profile.id for profile in profiles if stitch in (profile.id, profile.name)), None)
         if self.id is None:
@@ -89,18 +98,19 @@ class Slack:
     Args:
         profiles: of all stitches.
         max_batch: the largest batch.
-        hysteresis: share of the slack that has to be left over for a more accurate stitch than the last one.
+        headroom: share of the slack that is kept for what cannot be foreseen.
+        hysteresis: share of the rest that has to be left over for a more accurate stitch than the last one.
 
     Raises:
         InputError: no latency is known.
     """
 
-    def __init__(
-        self, profiles: Sequence[Profile], max_batch: int, hysteresis: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    ):
+    reason = None
+
+    def __init__(self, profiles: Sequence[Profile], max_batch: int, headroom: Spared = 0.2, hysteresis: Spared = 0.1):
         if not profiles or not all(profile.ms for profile in profiles):
             raise InputError("policy=slack: no latency is known; python -m snnet_lightning.latency measures it")
-        self.max_batch, self.hysteresis = max_batch, hysteresis
+        self.max_batch, self.headroom, self.hysteresis = max_batch, headroom, hysteresis
         self.ladder = worthwhile(profiles, max_batch)
         self.ids = [profile.id for profile in self.ladder]
         self.ms = [[profile.at(batch) for profile in self.ladder] for batch in range(1, max_batch + 1)]
@@ -109,7 +119,8 @@ class Slack:
 
     def choose(self, slack_ms: float, queue: int, batch: int) -> int:
         ms, fastest = self.ms[batch - 1], self.fastest[batch - 1]
-        most = slack_ms / (1 + -(-queue // self.max_batch))  # so many batches are to be done within the slack
+        batches = 1 + -(-queue // self.max_batch)  # to be done within the slack
+        most = slack_ms * (1 - self.headroom) / batches
         place = next((place for place, needed in enumerate(ms) if needed <= most), fastest)
         if place < self.last:
             cautious = most * (1 - self.hysteresis)

@@ -15,6 +15,8 @@ from snnet_lightning.serve.policy import create_policy
 from snnet_lightning.serve.server import StitchServer
 from snnet_lightning.serve.table import ServedTable
 
+KEPT_ALIVE_S = 75  # longer than clients keep a connection, else one may send on what is just being closed
+
 
 def main(options: dict, policy: dict) -> None:
     """Serve until a signal ends it."""
@@ -34,7 +36,12 @@ def main(options: dict, policy: dict) -> None:
     serving = Serving(**options)
     table = ServedTable.of(Path(serving.folder), serving.folder)
     StitchServer(serving, create_policy(policy, table.profiles), table).run(
-        host=serving.host, port=serving.port, num_api_servers=1, log_level="warning", generate_client_file=False
+        host=serving.host,
+        port=serving.port,
+        num_api_servers=1,
+        log_level="warning",
+        generate_client_file=False,
+        timeout_keep_alive=KEPT_ALIVE_S,
     )
 
 

@@ -1,27 +1,26 @@
 """A worker: forms batches of the most urgent requests, lets the policy choose the stitch, and runs it."""
 
-import heapq
 import logging
 import signal
 import time
-from collections import deque
 from multiprocessing import get_context
 from queue import Empty
-from typing import Any, NamedTuple
+from typing import Any
 
 import litserve
 import numpy as np
 from litserve.loops.base import LitLoop
 from litserve.utils import LitAPIStatus, LoopResponseType
 
+from snnet_lightning.serve.line import Line, Waiting
 from snnet_lightning.serve.options import Serving
 from snnet_lightning.serve.policy import Policy
 from snnet_lightning.serve.recent import RecentQuantile
-from snnet_lightning.serve.requests import Answer, Request
+from snnet_lightning.serve.requests import Answer
 
 log = logging.getLogger(__name__)
 
-USUAL, BATCHES = 0.9, 64  # how much longer than measured a batch takes in most cases, among the last ones
+USUAL, BATCHES = 0.75, 64  # how much longer than measured a batch takes in most cases, among the last ones
 
 
 class Network(litserve.LitAPI):
@@ -72,89 +71,67 @@ class Network(litserve.LitAPI):
         raise NotImplementedError  # LitServe wants one; MostUrgentFirst runs batches itself
 
 
-class Waiting(NamedTuple):
-    """A request with its place: the most urgent comes first, of equals the one that came first."""
-
-    deadline: float
-    number: int
-    queue_id: int
-    uid: str
-    request: Request
-
-
 class MostUrgentFirst(LitLoop):
-    """Serves the requests whose deadline is next; what is late already waits for those that are not."""
+    """Serves the requests whose deadline is next."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting: list[Waiting] = []
-        self.late: deque[Waiting] = deque()
-        self.number = 0
+        self.line = Line()
         self.slower = RecentQuantile(USUAL, BATCHES, start=1.0)
 
     def run(self, lit_api: Network, device, worker_id, request_queue, transport, workers_setup_status, callback_runner):
         """One batch."""
-        self._take(request_queue, wait=not (self.waiting or self.late))
+        self._let_in(request_queue)
         fastest = min((ms[0] for ms in lit_api.ms.values()), default=0.0)
-        needed = self._slower() * fastest + self._reserved_ms(lit_api)
-        batch = self._batch(lit_api.serving.max_batch, time.monotonic() + needed / 1e3)
-        if batch:
-            beside = len(self.waiting) + len(self.late) + request_queue.qsize()
-            try:
-                answers = self._answers(lit_api, batch, beside)
-            except Exception as error:
-                log.exception("a batch failed")
-                for one in batch:
-                    self.put_error_response(transport, one.queue_id, one.uid, error)
-                return
-            for one, answer in zip(batch, answers, strict=True):
-                self.put_response(transport, one.queue_id, one.uid, answer, LitAPIStatus.OK, LoopResponseType.REGULAR)
-
-    def _take(self, queue: Any, wait: bool) -> None:
-        """Take what has come, but not much more than can be served next."""
+        started = time.monotonic()
+        feasible = started + self._reserved(lit_api) + self._slower() * fastest / 1e3
+        batch = self.line.take(lit_api.serving.max_batch, feasible)
+        if not batch:
+            return
         try:
-            item = queue.get(timeout=1.0) if wait else queue.get_nowait()
+            answers = self._answers(lit_api, batch, started)
+        except Exception as error:
+            log.exception("a batch failed")
+            for one in batch:
+                self.put_error_response(transport, one.queue_id, one.uid, error)
+            return
+        for one, answer in zip(batch, answers, strict=True):
+            self.put_response(transport, one.queue_id, one.uid, answer, LitAPIStatus.OK, LoopResponseType.REGULAR)
+        stitch = answers[0].stitch
+        if stitch in lit_api.ms:
+            self.slower.add(1e3 * (time.monotonic() - started) / lit_api.ms[stitch][len(batch) - 1])
+
+    def _let_in(self, queue: Any) -> None:
+        """Let all in that have come; wait for one if nothing waits yet."""
+        try:
+            item = queue.get_nowait() if len(self.line) else queue.get(timeout=1.0)
             while True:
                 queue_id, uid, _, request = item
-                self.number += 1
-                heapq.heappush(self.waiting, Waiting(request.deadline, self.number, queue_id, uid, request))
+                self.line.add(queue_id, uid, request)
                 item = queue.get_nowait()
         except Empty:
             return
-
-    def _batch(self, most: int, feasible: float) -> list[Waiting]:
-        """The most urgent of the requests that can still be in time, else the late ones; all for one stitch."""
-        while self.waiting and self.waiting[0].deadline < feasible:
-            self.late.append(heapq.heappop(self.waiting))
-        batch: list[Waiting] = []
-        others: list[Waiting] = []
-        while self.waiting and len(batch) < most and len(others) < most:
-            one = heapq.heappop(self.waiting)
-            (batch if not batch or one.request.stitch == batch[0].request.stitch else others).append(one)
-        for one in others:
-            heapq.heappush(self.waiting, one)
-        if batch:
-            return batch
-        while self.late and len(batch) < most and (not batch or self.late[0].request.stitch == batch[0].request.stitch):
-            batch.append(self.late.popleft())
-        return batch
 
     def _slower(self) -> float:
         """How many times as long as it was measured a batch takes at present."""
         return max(self.slower.value, 1.0)
 
-    def _reserved_ms(self, api: Network) -> float:
-        """Of a request's time, for what comes after its batch."""
-        return api.serving.reserve_ms + 1e3 * api.way_out.value
+    def _reserved(self, api: Network) -> float:
+        """Seconds of a request's time, for what comes after its batch."""
+        return api.serving.reserve_ms / 1e3 + api.way_out.value
 
-    def _answers(self, api: Network, batch: list[Waiting], beside: int) -> list[Answer]:
-        started = time.monotonic()
-        slack = 1e3 * (min(one.deadline for one in batch) - started) - self._reserved_ms(api)
-        asked = batch[0].request.stitch
-        stitch = api.policy.choose(slack / self._slower(), beside, len(batch)) if asked is None else asked
-        why = "asked for" if asked is not None else f"{slack:.1f} ms left, {beside} waiting"
+    def _answers(self, api: Network, batch: list[Waiting], started: float) -> list[Answer]:
+        stitch, why = batch[0].request.stitch, "asked for"
+        if stitch is None:
+            slack, place = self.line.most_urgent(batch, started + self._reserved(api), api.serving.max_batch)
+            stitch = api.policy.choose(1e3 * slack / self._slower(), place, len(batch))
+            why = api.policy.reason or _in_words(1e3 * slack, place)
         probabilities = api.run(np.stack([one.request.pixels for one in batch]), stitch)
         ms = 1e3 * (time.monotonic() - started)
-        if stitch in api.ms:
-            self.slower.add(ms / api.ms[stitch][len(batch) - 1])
-        return [Answer(p, stitch, ms, len(batch), beside, why, started) for p in probabilities]
+        return [Answer(p, stitch, ms, len(batch), len(self.line), why, started) for p in probabilities]
+
+
+def _in_words(slack_ms: float, place: int) -> str:
+    if slack_ms <= 0:
+        return "late already"
+    return f"{slack_ms:.1f} ms left" + (f" for {place} more that wait" if place else "")

@@ -28,7 +28,7 @@ def test_the_first_choice_is_the_most_accurate_that_fits(seed):
     profiles, draw = random_profiles(seed), random.Random(-seed)
     for _ in range(30):
         slack, queue, batch = draw.uniform(-5, 200), draw.randint(0, 40), draw.randint(1, 8)
-        chosen = profiles[Slack(profiles, max_batch=8, hysteresis=0.0).choose(slack, queue, batch)]
+        chosen = profiles[Slack(profiles, max_batch=8, headroom=0.0, hysteresis=0.0).choose(slack, queue, batch)]
         ladder = worthwhile(profiles, 8)
         batches = 1 + -(-queue // 8)
         fitting = [profile for profile in ladder if batches * profile.at(batch) <= slack]
@@ -53,16 +53,20 @@ def test_only_stitches_that_no_other_beats_are_worth_while(seed):
 
 def test_with_more_time_it_is_never_less_accurate():
     for queue in (0, 3, 9):
-        accuracies = [LADDER[Slack(LADDER, 4, 0.0).choose(slack / 4, queue, 1)].acc1 for slack in range(400)]
+        accuracies = [LADDER[Slack(LADDER, 4, 0.0, 0.0).choose(slack / 4, queue, 1)].acc1 for slack in range(400)]
         assert accuracies == sorted(accuracies)
         assert len(set(accuracies)) == 5
 
 
 def test_it_goes_down_at_once_and_up_only_with_time_left_over():
-    policy = Slack(LADDER, max_batch=1, hysteresis=0.25)
+    policy = Slack(LADDER, max_batch=1, headroom=0.0, hysteresis=0.25)
     chosen = [policy.choose(slack, 0, 1) for slack in (7.9, 8.5, 9.9, 10.7, 8.0, 7.9, 8.0, 22.0)]
     # 8 ms fit into 8 ms; from below, three quarters of the slack have to hold them.
     assert chosen == [2, 2, 2, 3, 3, 2, 2, 4]
+
+
+def test_headroom_is_kept_free():
+    assert [Slack(LADDER, 1, headroom=0.5, hysteresis=0.0).choose(slack, 0, 1) for slack in (15.9, 16.1)] == [2, 3]
 
 
 def test_batches_between_those_measured_and_beyond():
