@@ -27,7 +27,8 @@ class WriteResults(L.Callback):
         if trainer.progress_bar_callback is not None:
             trainer.progress_bar_callback.teardown(trainer, pl_module, "test")  # its last state goes above the table
         rows, anchors = pl_module.rows, pl_module.anchor_ids
-        report(rows, anchors, self.directory, getattr(pl_module, "network_acc1", None))
+        latency = getattr(getattr(pl_module, "net", None), "latency", None)
+        report(rows, anchors, self.directory, getattr(pl_module, "network_acc1", None), latency and latency.in_words)
         for logger in trainer.loggers:
             if hasattr(logger, "log_stitches"):  # it knows tables
                 logger.log_stitches(rows, anchors)

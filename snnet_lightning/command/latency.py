@@ -45,7 +45,7 @@ def task(cfg: DictConfig) -> None:
     net.rows = with_latency(rows, net.latency)
     directory = Path(cfg.trainer.default_root_dir)
     write_latency(net.latency, directory / LATENCY)
-    report(net.rows, anchors, directory)
+    report(net.rows, anchors, directory, timed_on=net.latency.in_words)
     for logger in instantiate(cfg.logger).values() if net.rows[0].acc1 is not None else ():
         if hasattr(logger, "log_stitches"):
             logger.log_stitches(net.rows, anchors)

@@ -81,6 +81,13 @@ class Latency(Part):
             raise ValueError("its batch sizes are of different stitches")
         return self
 
+    @property
+    def in_words(self) -> str:
+        """What the milliseconds of a row are of: of the first batch size."""
+        threads = f" with {self.threads} thread{'s' if self.threads > 1 else ''}" if self.threads else ""
+        how = [name for name in ("channels_last", "compiled", "cuda_graphs") if getattr(self, name)]
+        return ", ".join([f"a batch of {self.batches[0].batch} on {self.device}{threads}", self.precision, *how])
+
     def at(self, batch: int | None = None) -> dict[int, float]:
         """Milliseconds by id at a batch size that was measured, the first one if None.
 

@@ -10,7 +10,7 @@ from typing import Any
 import timm
 import yaml
 
-from snnet_lightning.description import Description, Origin
+from snnet_lightning.description import Description
 from snnet_lightning.evaluation.results import Row, front_rows
 from snnet_lightning.evaluation.table import formatted
 from snnet_lightning.network.snnet import SNNet
@@ -52,7 +52,7 @@ def write_card(net: SNNet, rows: Sequence[Row], folder: Path, loaded_by: str | N
         summary=f"One network that holds {len(rows)} sub-networks, the stitches, of {few} to {many} MFLOPs; any of "
         "them is switched to at once.",
         results=_results(rows, shown, measured),
-        measured=_measured(net.origin, rows),
+        measured=_measured(net, rows),
         code=_code(net.description, where, shown[len(shown) // 2].name),
         choose=choose,
         head=_head(title, net, shown if measured else []),
@@ -69,7 +69,7 @@ def write_card_of_stitch(net: SNNet, row: Row, folder: Path) -> None:
         title=title,
         summary=f"One sub-network, a stitch, of an SN-Net of {len(net.space)}, by itself.",
         results=_table([row], measured),
-        measured=_measured(net.origin, [row]),
+        measured=_measured(net, [row]),
         code=_code(net.description, "."),
         choose="",
         head=_head(title, net, [row] if measured else []),
@@ -133,12 +133,15 @@ def _table(rows: Sequence[Row], measured: bool) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, right, *lines))
 
 
-def _measured(origin: Origin, rows: Sequence[Row]) -> str:
-    if rows[0].acc1 is None:
-        return ""
-    images = f"{rows[0].images:,} images" if rows[0].images else "images"
-    of = f": {origin.measured_on}" if origin.measured_on else ", of which nothing is noted"
-    return f"Accuracies are percent, on {images}{of}."
+def _measured(net: SNNet, rows: Sequence[Row]) -> str:
+    told = []
+    if rows[0].acc1 is not None:
+        images = f"{rows[0].images:,} images" if rows[0].images else "images"
+        of = f": {net.origin.measured_on}" if net.origin.measured_on else ", of which nothing is noted"
+        told.append(f"Accuracies are percent, on {images}{of}.")
+    if net.latency is not None:
+        told.append(f"Milliseconds (ms) are those of {net.latency.in_words}.")
+    return " ".join(told)
 
 
 def _code(description: Description, where: str, stitch: str | None = None) -> str:

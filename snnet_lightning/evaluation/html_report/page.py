@@ -25,7 +25,11 @@ LABELS = {
 
 
 def write_html_report(
-    rows: Sequence[Row], anchors: Sequence[int], directory: Path, summary: Mapping[str, float] | None = None
+    rows: Sequence[Row],
+    anchors: Sequence[int],
+    directory: Path,
+    summary: Mapping[str, float] | None = None,
+    timed_on: str | None = None,
 ) -> None:
     """Write ``report.html``: the plot, the best stitch under a budget, the table, and what made them.
 
@@ -34,12 +38,19 @@ def write_html_report(
         anchors: ids of those that are single anchors.
         directory: where the page goes; the command and configuration are shown if they lie here.
         summary: the summary metrics, by the names under which they are logged.
+        timed_on: what the milliseconds of the rows are of, in words.
     """
     with written_atomically(directory / NAME) as unfinished:
-        unfinished.write_text(page(rows, anchors, summary or {}, origin_of(directory)), encoding="utf-8")
+        unfinished.write_text(page(rows, anchors, summary or {}, origin_of(directory), timed_on), encoding="utf-8")
 
 
-def page(rows: Sequence[Row], anchors: Sequence[int], summary: Mapping[str, float], origin: Origin) -> str:
+def page(
+    rows: Sequence[Row],
+    anchors: Sequence[int],
+    summary: Mapping[str, float],
+    origin: Origin,
+    timed_on: str | None = None,
+) -> str:
     """The whole page as HTML."""
     measured = [row for row in rows if row.acc1 is not None and math.isfinite(row.acc1)]
     measures = {key: name for key, name in MEASURES.items() if all(getattr(row, key) is not None for row in rows)}
@@ -62,12 +73,13 @@ def page(rows: Sequence[Row], anchors: Sequence[int], summary: Mapping[str, floa
         ],
     }
     images = max((row.images or 0 for row in rows), default=0)
+    evaluated = f"Evaluated on {images:,} images." if measured else "What each costs; no accuracy was measured."
     return filled(
         __package__,
         SCRIPTS,
         data,
         title=escape(f"{len(rows)} stitches of {', '.join(single)}"),
-        subtitle=f"Evaluated on {images:,} images." if measured else "What each costs; no accuracy was measured.",
+        subtitle=evaluated + (f" Milliseconds are those of {escape(timed_on)}." if timed_on else ""),
         summary=_summary(summary) if measured else "",
         against="top-1 accuracy" if measured else "parameters",
         kind=("accuracies" if measured else "costs") + (" timed" if switch else ""),
