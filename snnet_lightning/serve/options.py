@@ -39,5 +39,5 @@ class Serving:
     workers: Annotated[int, Field(gt=0, le=64)] = 1
     max_bytes: PositiveInt = 10_000_000
     max_pixels: PositiveInt = 25_000_000
-    max_waiting: PositiveInt = 4096
+    max_waiting: PositiveInt = 2048
     retry_s: PositiveFloat = 1.0

@@ -48,7 +48,9 @@ def test_without_weights(run_here, tmp_path):
     assert "error on 4 other stitches" in run.out
     assert " ms " in next(line for line in run.out.splitlines() if "MFLOPs" in line)
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"latency.json", "stitches.jsonl", "report.html"}
-    assert "Milliseconds are those of a batch of 1 on" in (tmp_path / "run" / "report.html").read_text()
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Milliseconds are those of a batch of 1 on" in page
+    assert "python -m snnet_lightning.latency anchors=digits num_threads=1" in page
 
 
 def test_it_is_kept_with_a_saved_network_and_chosen_by(timed, folder, evaluated):

@@ -46,10 +46,15 @@ def invented_latency(net: SNNet, batches: dict[int, float]) -> Latency:
 
 
 def digits_network() -> SNNet:
-    """With invented accuracies, that grow with FLOPs, and the shipped anchors; its stitching layers are random."""
+    return invented_network(DIGITS, (1, 8, 8))
+
+
+def invented_network(names: list[str], input_size: tuple[int, int, int]) -> SNNet:
+    """With invented accuracies, that grow with FLOPs, and latencies; its stitching layers are random."""
     torch.manual_seed(0)
-    preprocessing = Preprocessing(mean=(0.3,), std=(0.4,), interpolation="bilinear", crop_pct=1.0)
-    anchors = create_anchors(DIGITS, (1, 8, 8), 10)
+    mean, std = ((value,) * input_size[0] for value in (0.3, 0.4))
+    preprocessing = Preprocessing(mean=mean, std=std, interpolation="bilinear", crop_pct=1.0)
+    anchors = create_anchors(names, input_size, 10, "pretrained" if names == DIGITS else "random")
     net = SNNet(anchors, PairedSpace(), preprocessing=preprocessing, class_names=list(map(str, range(10)))).eval()
     rows = stitch_rows(stitch_costs(net))
     most = max(row.flops for row in rows)

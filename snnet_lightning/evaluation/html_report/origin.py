@@ -9,6 +9,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 PACKAGES = ("torch", "lightning", "timm", "hydra-core")
+SCRIPTS = ("train", "evaluate")  # the commands that are files at the top of a clone, too
 
 
 @dataclass(frozen=True)
@@ -44,5 +45,6 @@ def _command(path: Path) -> str:
     words = list(hydra["overrides"]["task"])
     if hydra["job"].get("num", "???") == "???":  # those of a sweep's job would write over it
         words += [word for word in hydra["overrides"]["hydra"] if not word.startswith("hydra.mode=")]
-    # Not job.name, which users change.
-    return shlex.join(["python", f"{hydra['job']['config_name']}.py", *words])
+    name = hydra["job"]["config_name"]  # not job.name, which users change
+    script = [f"{name}.py"] if name in SCRIPTS else ["-m", f"snnet_lightning.{name}"]
+    return shlex.join(["python", *script, *words])
