@@ -12,7 +12,7 @@ import snnet_lightning as sn
 from snnet_lightning.command.job import job
 
 SHORT = ["trainer.max_epochs=2", "trainer.limit_train_batches=8", "trainer.check_val_every_n_epoch=2"]
-KEYS = ["id", "name", "flops", "params", "acc1", "acc5", "loss", "images"]
+KEYS = ["id", "name", "flops", "params", "acc1", "acc5", "loss", "images", "memory"]
 
 
 def rows(run):
@@ -153,7 +153,7 @@ def test_the_average_is_what_the_run_and_its_checkpoint_report(run_here, tmp_pat
 
 def test_the_cost_of_deit_needs_neither_data_nor_weights(run_here, tmp_path):
     run = succeeded(run_here("evaluate.py", "anchors=deit_ti_s_b", "accuracy=false", directory=tmp_path))
-    assert [list(row) for row in rows(run)] == [KEYS[:4]] * 71
+    assert [list(row) for row in rows(run)] == [[*KEYS[:4], "memory"]] * 71
     assert rows(run)[0]["flops"] == 1258411200
     assert rows(run)[36]["name"] == "deit_tiny[:12] > deit_small[11:]"
     assert "pareto.png" not in run.written()
