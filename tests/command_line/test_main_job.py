@@ -157,5 +157,5 @@ def test_the_cost_of_deit_needs_neither_data_nor_weights(run_here, tmp_path):
     assert rows(run)[0]["flops"] == 1258411200
     assert rows(run)[36]["name"] == "deit_tiny[:12] > deit_small[11:]"
     assert "pareto.png" not in run.written()
-    assert "FLOPs against parameters" in (run.directory / "report.html").read_text()
+    assert "FLOPs</span> against parameters" in (run.directory / "report.html").read_text()
     assert "71 stitches" in run.out
