@@ -24,6 +24,7 @@ from snnet_lightning.serve.worker import Network
 TOP = 5  # classes that an answer names
 KNOWN = {"max_latency_ms", "stitch"}  # what a request may say beside its image
 LONGEST_MS = 600_000
+TRIES = 3  # workers that a request is given to, for it may be what they die of
 USUAL, ANSWERS = 0.95, 128  # how long most answers take to get out, among the last ones
 
 
@@ -114,10 +115,12 @@ class StitchServer(litserve.LitServer):
         uid = str(uuid.uuid4())
         item = self.response_buffer[uid] = ResponseBufferItem(asyncio.Event())
         try:
-            starts = None
+            starts, tries = None, 0
             while not item.event.is_set():
                 if starts != self.network.starts.value:
-                    starts = self.network.starts.value
+                    if tries == TRIES:
+                        raise RequestError(500, f"{TRIES} workers died while they had this image")
+                    starts, tries = self.network.starts.value, tries + 1
                     queue = self.litapi_request_queues[self.network.api_path]
                     queue.put((self.app.response_queue_id, uid, time.monotonic(), request))
                 try:

@@ -1,5 +1,6 @@
 """A server over HTTP, in processes of its own."""
 
+import asyncio
 import os
 import re
 import signal
@@ -7,12 +8,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import requests
 from PIL import Image
 
+from snnet_lightning.serve.options import Serving
+from snnet_lightning.serve.requests import Request
+from snnet_lightning.serve.server import StitchServer
+from snnet_lightning.serve.upload import RequestError
 from tests.serve.conftest import Server, encoded, png, running
 from tests.serve.test_upload import bomb
 
@@ -194,6 +200,33 @@ def test_a_worker_that_is_killed_comes_back_and_its_requests_are_served(network_
         assert server.get("health").json() == {"status": "ok", "workers": 1, "ready": 1, "restarts": 1}
         assert "restarting" in states
         assert metric(server, "snnet_worker_starts") == 2
+
+
+class DeadlyQueue:
+    """Every worker that a request is given to dies of it, and another one comes up."""
+
+    def __init__(self, starts):
+        self.starts, self.given = starts, 0
+
+    def put(self, item):
+        self.given += 1
+        self.starts.value += 1
+
+
+def test_an_image_that_workers_die_of_is_given_up(tmp_path):
+    starts = SimpleNamespace(value=1)
+    queue = DeadlyQueue(starts)
+    server = SimpleNamespace(
+        response_buffer={},
+        serving=Serving(str(tmp_path), slo_ms=50, retry_s=0.01),
+        network=SimpleNamespace(starts=starts, api_path="/predict"),
+        litapi_request_queues={"/predict": queue},
+        app=SimpleNamespace(response_queue_id=0),
+    )
+    with pytest.raises(RequestError, match="3 workers died while they had this image"):
+        asyncio.run(StitchServer._answer(server, Request(0.0, np.zeros(1), None)))
+    assert queue.given == 3
+    assert not server.response_buffer
 
 
 def resident(pid: int) -> int:

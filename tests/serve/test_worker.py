@@ -101,7 +101,7 @@ def test_where_batches_take_longer_than_measured_a_faster_stitch_is_taken():
         waiting.put(asked(value, 100))
         loop.run(api, "cpu", 0, waiting, sent, {}, None)
     assert api.ran[0][0] == 4
-    assert {stitch for stitch, _ in api.ran[1:]} <= {2, 3}  # of 16 and 8 ms as measured, 80 and 40 at present
+    assert max(stitch for stitch, _ in api.ran[1:]) < 4  # 16 ms as measured, 160 at present
 
 
 def test_way_out_is_kept_free():
