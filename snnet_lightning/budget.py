@@ -89,4 +89,4 @@ def _none_fits(rows: Sequence[Measured], budgets: Mapping[str, float]) -> str:
 
 
 def _amount(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"

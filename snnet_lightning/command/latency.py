@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="latency")
 @job
 def task(cfg: DictConfig) -> None:
+    from snnet_lightning.checkpoints import load
     from snnet_lightning.command.instantiate import instantiate, made
     from snnet_lightning.command.parts import create_net, load_evaluated
     from snnet_lightning.evaluation.cost import stitch_costs
@@ -50,8 +51,11 @@ def task(cfg: DictConfig) -> None:
         if hasattr(logger, "log_stitches"):
             logger.log_stitches(net.rows, anchors)
     if cfg.ckpt_path and holds_network(Path(cfg.ckpt_path)):
-        save_latency(net, Path(cfg.ckpt_path))
-        log.info("latencies are kept with %s", cfg.ckpt_path)
+        kept = load(cfg.ckpt_path)  # as it is, whatever the command line says of what was timed
+        if kept.description.input_size == net.description.input_size:
+            kept.rows, kept.latency = net.rows, net.latency
+            save_latency(kept, Path(cfg.ckpt_path))
+            log.info("latencies are kept with %s", cfg.ckpt_path)
     threads = f", {net.latency.threads} threads" if net.latency.threads else ""
     log.info("on %s%s, %s:", net.latency.device, threads, net.latency.precision)
     for measured in net.latency.batches:

@@ -41,6 +41,8 @@ def checked_options(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         InputError: something is missing or does not fit.
     """
+    import torch
+
     from snnet_lightning.command.instantiate import made
 
     if cfg.ckpt_path is None:
@@ -55,13 +57,15 @@ def checked_options(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     from snnet_lightning.serve.upload import Resizing
 
     serving = made(cfg, "serving")
+    if serving.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device=cuda: there is no GPU that PyTorch can use")
     table = ServedTable.of(Path(serving.folder), where)
     try:
         Resizing.of(table.description)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     policy = OmegaConf.to_container(cfg.policy, resolve=True)
-    del policy["profiles"]
+    policy.pop("profiles", None)
     missing = [key for key, value in policy.items() if value == MISSING]
     if missing:
         raise InputError(f"policy.{missing[0]} is missing: add policy.{missing[0]}=...")
@@ -88,6 +92,8 @@ def _warn_of_other_device(table: "ServedTable", serving: "Serving") -> None:
 
     if table.latency is None:
         return
+    if (table.latency.precision, table.latency.compiled, table.latency.cuda_graphs) != ("fp32", False, False):
+        log.warning("latencies are those of %s, but it is served in fp32 and uncompiled", table.latency.in_words)
     here = device_name(serving.device), serving.threads if serving.device == "cpu" else None
     there = table.latency.device, table.latency.threads
     if here != there:

@@ -7,6 +7,8 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from snnet_lightning.checked import File
 
+LONGEST_MS = 600_000  # within which a request may want its answer
+
 
 @dataclass(frozen=True)
 class Serving:
@@ -29,7 +31,7 @@ class Serving:
     """
 
     folder: File | None
-    slo_ms: PositiveFloat
+    slo_ms: Annotated[float, Field(gt=0, le=LONGEST_MS)]
     max_batch: Annotated[int, Field(gt=0, le=1024)] = 8
     reserve_ms: Annotated[float, Field(ge=0)] = 2.0
     host: Literal["127.0.0.1", "0.0.0.0", "::"] = "127.0.0.1"

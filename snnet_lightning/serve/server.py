@@ -3,6 +3,8 @@
 import asyncio
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import litserve
 import numpy as np
@@ -10,10 +12,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from litserve.utils import LitAPIStatus, ResponseBufferItem
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import ClientDisconnect
 
 from snnet_lightning.serve import requests
 from snnet_lightning.serve.activity import Activity
-from snnet_lightning.serve.options import Serving
+from snnet_lightning.serve.options import LONGEST_MS, Serving
 from snnet_lightning.serve.page import page
 from snnet_lightning.serve.policy import Policy
 from snnet_lightning.serve.recent import RecentQuantile
@@ -23,7 +26,7 @@ from snnet_lightning.serve.worker import Network
 
 TOP = 5  # classes that an answer names
 KNOWN = {"max_latency_ms", "stitch"}  # what a request may say beside its image
-LONGEST_MS = 600_000
+DECODING = 2  # threads that decode images; answers come in by others, and must not wait for these
 TRIES = 3  # workers that a request is given to, for it may be what they die of
 USUAL, ANSWERS = 0.95, 128  # how long most answers take to get out, among the last ones
 
@@ -57,6 +60,8 @@ class StitchServer(litserve.LitServer):
             disable_openapi_url=True,
         )
         self.way_out = RecentQuantile(USUAL, ANSWERS, start=0.0)
+        self.present = 0  # requests that are being read, decoded, waiting or running
+        self.decoding = ThreadPoolExecutor(DECODING)
         self.monitor_internal = 0.5  # seconds until a dead worker is noticed
         self.activity = Activity({row.id: row.acc1 for row in table.rows})
         self.ids = {key: row.id for row in table.rows for key in (str(row.id), row.name)}
@@ -76,12 +81,22 @@ class StitchServer(litserve.LitServer):
         Raises:
             RequestError: it is not served.
         """
+        if self.present >= self.serving.max_waiting:  # before its body is read, which takes memory
+            raise RequestError(503, f"{self.serving.max_waiting} requests wait already; come back later")
+        self.present += 1
+        try:
+            return await self._served(request)
+        finally:
+            self.present -= 1
+
+    async def _served(self, request: Request) -> dict:
         arrived = time.monotonic()
         within, stitch = self._asked(request)
         body = await _body(request, self.serving.max_bytes)
         kind = request.headers.get("content-type", "")
-        pixels = await asyncio.to_thread(pixels_in, body, kind, self.resizing, self.serving.max_pixels)
-        del body
+        decode = partial(pixels_in, body, kind, self.resizing, self.serving.max_pixels)
+        pixels = await asyncio.get_running_loop().run_in_executor(self.decoding, decode)
+        del body, decode
         deadline = arrived + within / 1e3
         answer = await self._answer(requests.Request(deadline, pixels, stitch))
         done = time.monotonic()
@@ -95,23 +110,21 @@ class StitchServer(litserve.LitServer):
         asked = request.query_params
         unknown = [key for key in asked if key not in KNOWN]
         if unknown:
-            raise RequestError(422, f"{unknown[0]:.40}: is no option; there are {' and '.join(sorted(KNOWN))}")
+            raise RequestError(422, f"{unknown[0][:40]!r}: is no option; there are {' and '.join(sorted(KNOWN))}")
         word = asked.get("max_latency_ms")
         try:
             within = self.serving.slo_ms if word is None else float(word)
         except ValueError:
             within = 0.0
         if not 0 < within <= LONGEST_MS:
-            raise RequestError(422, f"max_latency_ms={word:.40}: must be above 0, up to {LONGEST_MS}")
+            raise RequestError(422, f"max_latency_ms={word[:40]!r}: must be above 0, up to {LONGEST_MS}")
         name = asked.get("stitch")
         if name is not None and name not in self.ids:
-            raise RequestError(422, f"stitch={name:.80}: there is no such stitch; /stitches lists them")
+            raise RequestError(422, f"stitch={name[:80]!r}: there is no such stitch; /stitches lists them")
         return within, None if name is None else self.ids[name]
 
     async def _answer(self, request: requests.Request) -> requests.Answer:
         """What a worker makes of it; where one has died meanwhile, the next one."""
-        if len(self.response_buffer) >= self.serving.max_waiting:
-            raise RequestError(503, f"{self.serving.max_waiting} requests wait already; come back later")
         uid = str(uuid.uuid4())
         item = self.response_buffer[uid] = ResponseBufferItem(asyncio.Event())
         try:
@@ -171,6 +184,10 @@ def _add_routes(app: FastAPI, server: StitchServer) -> None:
         return JSONResponse(
             {"error": error.why}, error.status, {"Connection": "close"} if error.status == 413 else None
         )
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # which nobody hears
 
     @app.exception_handler(404)
     async def unknown(request: Request, error: Exception) -> JSONResponse:

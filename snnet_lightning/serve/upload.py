@@ -13,6 +13,7 @@ from snnet_lightning.errors import InputError
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
 MIN_SIDE = 2
+MOST_SCANS = 100  # of a progressive JPEG, each of which goes over all pixels again; encoders make about ten
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -71,6 +72,8 @@ def pixels_in(body: bytes, content_type: str, resizing: Resizing, max_pixels: in
         raise RequestError(415, f"Content-Type must be {' or '.join(FORMATS)}")
     if not body:
         raise RequestError(400, "the request is empty: send an image as its body")
+    if kind == "JPEG" and body.count(b"\xff\xda") > MOST_SCANS:
+        raise RequestError(400, f"a JPEG image of more than {MOST_SCANS} scans")
     try:
         image = Image.open(io.BytesIO(body), formats=[kind])  # reads no more than its head
         _require_size(image.size, resizing, max_pixels)
@@ -79,13 +82,9 @@ def pixels_in(body: bytes, content_type: str, resizing: Resizing, max_pixels: in
         raise RequestError(413, f"more than {max_pixels:,} pixels") from error
     except UnidentifiedImageError as error:
         raise RequestError(400, f"no {kind} image") from error
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        OverflowError,
-        MemoryError,
-    ) as error:  # what Pillow makes of damaged files
+    except RequestError:
+        raise
+    except Exception as error:  # what Pillow makes of damaged files is of many types
         raise RequestError(400, f"a damaged {kind} image") from error
 
 

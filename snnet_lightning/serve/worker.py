@@ -93,7 +93,9 @@ class MostUrgentFirst(LitLoop):
         except Exception as error:
             log.exception("a batch failed")
             for one in batch:
-                self.put_error_response(transport, one.queue_id, one.uid, error)
+                self.put_error_response(
+                    transport, one.queue_id, one.uid, RuntimeError(str(error))
+                )  # any other may not be pickled
             return
         for one, answer in zip(batch, answers, strict=True):
             self.put_response(transport, one.queue_id, one.uid, answer, LitAPIStatus.OK, LoopResponseType.REGULAR)

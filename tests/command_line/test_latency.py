@@ -61,6 +61,7 @@ def test_it_is_kept_with_a_saved_network_and_chosen_by(timed, folder, evaluated)
     assert [row.acc1 for row in net.rows] == [row.acc1 for row in evaluated.rows]
     assert "Milliseconds (ms) are those of a batch of 1 on" in (folder / "README.md").read_text()
     assert (folder / "model.safetensors").stat().st_mtime_ns == weights
+    assert "net.description.class_names" in (folder / "README.md").read_text()
     ms = sorted(row.latency_ms for row in net.rows)[9]
     fitting = [row.id for row in net.rows if row.latency_ms <= ms]
     assert net.select(latency_ms=ms).id == max(fitting)  # accuracies grow with the id

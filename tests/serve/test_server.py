@@ -45,6 +45,7 @@ BAD = {
     "negative budget": (png(), "image/png", {"max_latency_ms": -1}, 422),
     "no budget": (png(), "image/png", {"max_latency_ms": "soon"}, 422),
     "not a number": (png(), "image/png", {"max_latency_ms": "nan"}, 422),
+    "a stitch that ends the line": (png(), "image/png", {"stitch": "a\nb"}, 422),
     "unknown option": (png(), "image/png", {"file": "/etc/passwd"}, 422),
     "too many bytes": (b"\0" * 1_000_001, "image/png", {}, 413),
 }

@@ -82,6 +82,13 @@ def png(side=64) -> bytes:
     return encoded(Image.open(file), "PNG")
 
 
+def late_chunk() -> bytes:
+    """A PNG with a gamma of no bytes after its pixels."""
+    chunk = b"\0\0\0\0gAMA" + struct.pack(">I", zlib.crc32(b"gAMA"))
+    body = png(24)
+    return body[:-12] + chunk + body[-12:]
+
+
 BAD = {
     "nothing": (b"", "image/png", 400, "empty"),
     "no image": (b"what is this", "image/png", 400, "no PNG image"),
@@ -98,6 +105,8 @@ BAD = {
     "a truncated PNG": (png()[:-300], "image/png", 400, "damaged PNG"),
     "a truncated JPEG": (jpeg()[:-300], "image/jpeg", 400, "damaged JPEG"),
     "only a head": (jpeg()[:20], "image/jpeg", 400, "JPEG image"),
+    "many scans": (jpeg() + 101 * b"\xff\xda", "image/jpeg", 400, "more than 100 scans"),
+    "a chunk too short behind the pixels": (late_chunk(), "image/png", 400, "damaged PNG"),
     "pixels that are missing": (bomb(64, 64), "image/png", 400, "damaged PNG"),
 }
 
