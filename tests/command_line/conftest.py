@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -101,6 +102,7 @@ def run_here(capfd, monkeypatch) -> Callable[..., Run]:
         monkeypatch.chdir(ROOT)
         monkeypatch.setattr(sys, "argv", [script, *overrides, f"hydra.run.dir={directory}"])
         handlers, level = logging.root.handlers[:], logging.root.level
+        on_terminate = signal.getsignal(signal.SIGTERM)  # a command may have one of its own
         capfd.readouterr()
         status = 0
         with mock.patch.dict(os.environ):
@@ -112,6 +114,7 @@ def run_here(capfd, monkeypatch) -> Callable[..., Run]:
             finally:
                 GlobalHydra.instance().clear()
                 logging.root.handlers[:], logging.root.level = handlers, level
+                signal.signal(signal.SIGTERM, on_terminate)
         return Run(status, *capfd.readouterr(), directory)
 
     return run
