@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import PositiveFloat, PositiveInt
 
-from snnet_lightning.budget import select
+from snnet_lightning.budget import UNKNOWN_LATENCY, select
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.results import Row
 from snnet_lightning.latency.table import with_latency
@@ -38,6 +38,17 @@ class Budget:
 
     def __str__(self) -> str:
         return " ".join(f"budget.{key}={value:g}" for key, value in asdict(self).items() if value is not None)
+
+    def require_known(self, latency: Any) -> None:
+        """Refuse, before anything is evaluated, a budget of milliseconds that nobody measured.
+
+        Raises:
+            InputError: no latency is known, or not of this batch size.
+        """
+        if self.latency_ms is not None:
+            if latency is None:
+                raise InputError(f"{self}: {UNKNOWN_LATENCY}")
+            latency.at(self.batch)
 
     def tell(self, rows: Sequence[Row], latency: Any = None) -> None:
         """Say which stitch is chosen, if one is; arguments and errors as of ``selected``."""

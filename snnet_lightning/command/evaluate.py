@@ -74,6 +74,7 @@ def task(cfg: DictConfig) -> float | None:
         return metric(found, options.optimized_metric)
     net = create_net(cfg, datamodule)
     load_evaluated(net, options.ckpt_path, cfg.recalled_from)
+    options.budget.require_known(net.latency)
     model = made(cfg, "model", net=net)
     trainer = create_trainer(cfg)
     trainer.test(model, datamodule=datamodule, verbose=False)

@@ -85,6 +85,8 @@ def task(cfg: DictConfig) -> None:
     options, policy = checked_options(cfg)
     chosen = made(cfg, "replay")
     arrivals = made(cfg, "traffic").arrivals()
+    if not len(arrivals):
+        raise InputError("traffic: no request comes; give more of traffic.rate or traffic.seconds")
     require_free_port(options["host"], options["port"])
     table = ServedTable.of(Path(cfg.ckpt_path), f"ckpt_path={cfg.ckpt_path}")
     samples = _samples(chosen.images, table)

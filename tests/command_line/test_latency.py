@@ -84,6 +84,13 @@ def test_an_evaluation_tells_latency_and_what_fits(timed, folder, run_here, tmp_
     assert [row.acc1 for row in again.rows] == [row["acc1"] for row in rows]
 
 
+def test_milliseconds_that_nobody_measured_are_refused_before_an_evaluation(folder, run_here, tmp_path):
+    words = [f"ckpt_path={folder}", "data=digits", "budget.latency_ms=5", "callbacks.progress=null"]
+    run = run_here("evaluate.py", *words, directory=tmp_path / "run")
+    assert "budget.latency_ms=5: no latency is known" in error_of(run)
+    assert not (tmp_path / "run" / "stitches.jsonl").exists()
+
+
 def test_an_export_of_what_fits(folder, run_here, tmp_path):
     script = "snnet_lightning/export/__main__.py"
     words = [f"ckpt_path={folder}", "accuracy=false", "images=4", "format=pt2"]

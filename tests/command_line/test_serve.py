@@ -154,6 +154,7 @@ def test_a_replay(start, network_folder, tmp_path):
         (["compared=[99]"], "must be front, all, none, or ids from 0 to 34"),
         (["traffic=trace"], "traffic.file"),
         (["traffic=trace", "traffic.file=nowhere.csv"], "nowhere.csv: there is no such file"),
+        (["traffic.rate=1e-9"], "traffic: no request comes"),
         (["traffic.rate=-1"], "traffic.rate=-1: must be above 0"),
     ],
 )
