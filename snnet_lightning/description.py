@@ -22,6 +22,7 @@ from snnet_lightning.checked import explain
 from snnet_lightning.errors import InputError
 from snnet_lightning.stitch import Space, space_as_data, space_from_data
 
+IMAGE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
 KEY = "description"  # under which a checkpoint holds it
 ORIGIN = "origin"  # under which files say where the network comes from
 FORMAT = 1

@@ -4,7 +4,6 @@ import json
 import logging
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
 from snnet_lightning.command.progress import progress
 from snnet_lightning.command.run import run
-from snnet_lightning.command.serve import checked_options, folder_first, require_free_port
+from snnet_lightning.command.serve import checked_options, folder_first, require_free_port, words_of_server
 from snnet_lightning.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,15 +79,13 @@ def task(cfg: DictConfig) -> None:
     from snnet_lightning.serve.replay.client import replay
     from snnet_lightning.serve.replay.figures import figures_of
     from snnet_lightning.serve.replay.plot import plot_replay
-    from snnet_lightning.serve.table import ServedTable
 
-    options, policy = checked_options(cfg)
+    options, policy, table = checked_options(cfg)
     chosen = made(cfg, "replay")
     arrivals = made(cfg, "traffic").arrivals()
     if not len(arrivals):
         raise InputError("traffic: no request comes; give more of traffic.rate or traffic.seconds")
     require_free_port(options["host"], options["port"])
-    table = ServedTable.of(Path(cfg.ckpt_path), f"ckpt_path={cfg.ckpt_path}")
     samples = _samples(chosen.images, table)
     names, accuracies = ({row.id: getattr(row, key) for row in table.rows} for key in ("name", "acc1"))
     name = HydraConfig.get().runtime.choices["policy"]
@@ -147,10 +144,9 @@ def _noise(input_size: Sequence[int]) -> Iterator[bytes]:
 
 @contextmanager
 def _server(options: dict[str, Any], policy: dict[str, Any], directory: Path) -> Iterator[str]:
-    words = [sys.executable, "-m", "snnet_lightning.serve.run", json.dumps({"options": options, "policy": policy})]
     url, printed = f"http://127.0.0.1:{options['port']}", directory / "server.log"
     with printed.open("w") as file:
-        process = subprocess.Popen(words, stdout=file, stderr=file, start_new_session=True)
+        process = subprocess.Popen(words_of_server(options, policy), stdout=file, stderr=file, start_new_session=True)
     try:
         end = time.monotonic() + STARTING_S
         while not _answers(url):

@@ -28,15 +28,20 @@ log = logging.getLogger(__name__)
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="serve")
 @job
 def task(cfg: DictConfig) -> None:
-    options, policy = checked_options(cfg)
+    options, policy, _ = checked_options(cfg)
     require_free_port(options["host"], options["port"])
-    words = [sys.executable, "-m", "snnet_lightning.serve.run", json.dumps({"options": options, "policy": policy})]
     logging.shutdown()
-    os.execv(sys.executable, words)  # in place of this process, which has PyTorch and Lightning in it
+    # In place of this process, which has PyTorch and Lightning in it.
+    os.execv(sys.executable, words_of_server(options, policy))
 
 
-def checked_options(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the process that serves is told: its options, and the policy with its own; both checked.
+def words_of_server(options: dict[str, Any], policy: dict[str, Any]) -> list[str]:
+    """The command that starts the process that serves."""
+    return [sys.executable, "-m", "snnet_lightning.serve.run", json.dumps({"options": options, "policy": policy})]
+
+
+def checked_options(cfg: DictConfig) -> "tuple[dict[str, Any], dict[str, Any], ServedTable]":
+    """What the process that serves is told, its options and the policy with its own, both checked; and its table.
 
     Raises:
         InputError: something is missing or does not fit.
@@ -73,7 +78,7 @@ def checked_options(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     known = table.latency and table.latency.threads
     serving = replace(serving, threads=serving.threads or known or 1)
     _warn_of_other_device(table, serving)
-    return asdict(serving), policy
+    return asdict(serving), policy, table
 
 
 def require_free_port(host: str, port: int) -> None:

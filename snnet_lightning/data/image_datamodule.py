@@ -25,14 +25,13 @@ from snnet_lightning.data.reproducible import ReproducibleDataModule
 from snnet_lightning.data.simple_crop import with_simple_crop
 from snnet_lightning.data.streams import EvaluationStream, StreamLoader, TrainingStream
 from snnet_lightning.data.timm_options import Augmentation, CropShare, Erasing, Interpolation, Mixing
-from snnet_lightning.description import Preprocessing
+from snnet_lightning.description import IMAGE_MODES, Preprocessing
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.metrics import NOT_COUNTED
 from snnet_lightning.seeding import seed_generators
 
 log = logging.getLogger(__name__)
 
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # as which image files are read, by channels
 MOST_REPEATS = 100
 READERS = ("wds/", "hfds/", "hfids/", "tfds/")  # timm takes any other name for that of a folder
 
@@ -96,7 +95,7 @@ class ImageDataModule(ReproducibleDataModule):
         self.save_hyperparameters(logger=False, ignore=["anchors_preprocessing"])
         if mixup and batch_size % 2:
             raise InputError(f"data.batch_size={batch_size}: must be even, since mixup pairs the images of a batch")
-        if input_size[0] not in MODES:
+        if input_size[0] not in IMAGE_MODES:
             raise InputError(f"anchors.input_size={input_size}: images have 1, 3 or 4 channels, not {input_size[0]}")
         self.root, self.reader, self.splits = root, reader, (train_split, val_split)
         self.class_map = read_class_map(class_map, root) if class_map else None
@@ -220,7 +219,7 @@ class ImageDataModule(ReproducibleDataModule):
             self.named.add(name)
 
     def _dataset(self, split: str, training: bool) -> Dataset:
-        options = {"class_map": self.class_map, "input_img_mode": MODES[self.input_size[0]]}
+        options = {"class_map": self.class_map, "input_img_mode": IMAGE_MODES[self.input_size[0]]}
         if self.reader and not self.reader.lower().startswith(READERS):
             raise InputError(f"data.reader={self.reader}: must be empty or begin with one of {', '.join(READERS)}")
         try:

@@ -10,13 +10,12 @@ from typing import Any
 import timm
 import yaml
 
-from snnet_lightning.description import Description
+from snnet_lightning.description import IMAGE_MODES, Description
 from snnet_lightning.evaluation.results import Row, front_rows
 from snnet_lightning.evaluation.table import formatted
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.network_folder import CARD, LIBRARY, PICTURE
 
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
 TASK = "image-classification"
 TAGS = [TASK, "stitchable-neural-networks", "timm", "pytorch"]
 UNKNOWN = "unknown"  # a licence, as the hub calls it
@@ -151,7 +150,7 @@ def _code(description: Description, where: str, stitch: str | None = None) -> st
         images = [f"images = torch.zeros(1, {', '.join(map(str, description.input_size))})  # prepared as in training"]
     else:
         imports += ["from PIL import Image", "from timm.data import create_transform"]
-        mode = MODES.get(description.input_size[0], "RGB")
+        mode = IMAGE_MODES.get(description.input_size[0], "RGB")
         images = [
             "transform = create_transform(**net.description.data_config)",
             f'images = transform(Image.open("image.png").convert("{mode}"))[None]',

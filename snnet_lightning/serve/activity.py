@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import prometheus_client as prometheus
 
+from snnet_lightning.serve.recent import quantile
+
 SECONDS = 60  # that the page looks back
 BUCKETS = [0.001 * 2**i for i in range(15)]  # of seconds: 1 ms to 16 s
 
@@ -82,12 +84,12 @@ class Activity:
 
 
 def _as_data(second: Second) -> dict:
-    times = sorted(second.times)
+    times = second.times
     found = {"second": second.start, "answered": len(times), "refused": second.refused}
     if times:
         found |= {
-            "p50_ms": times[len(times) // 2],
-            "p99_ms": times[min(len(times) - 1, int(0.99 * len(times)))],
+            "p50_ms": quantile(times, 0.5),
+            "p99_ms": quantile(times, 0.99),
             "in_time": second.in_time / len(times),
             "accuracy": second.accuracy / len(times),
             "stitches": dict(second.stitches.most_common(8)),

@@ -29,10 +29,15 @@ class Profile:
     ms: Mapping[int, float]
 
     def at(self, batch: int) -> float:
-        """Milliseconds of a batch: as measured, or on the line between two sizes, or beyond the last two."""
-        if batch in self.ms or len(self.ms) == 1:
-            return self.ms.get(batch, next(iter(self.ms.values())) * batch / next(iter(self.ms)))
+        """Milliseconds of a batch: as measured, or on the line between two sizes, or beyond the last two.
+
+        Of a single size, as many times as long as it has times as many images.
+        """
+        if batch in self.ms:
+            return self.ms[batch]
         sizes = sorted(self.ms)
+        if len(sizes) == 1:
+            return self.ms[sizes[0]] * batch / sizes[0]
         before, after = next((pair for pair in pairwise(sizes) if batch <= pair[1]), (sizes[-2], sizes[-1]))
         slope = (self.ms[after] - self.ms[before]) / (after - before)
         return max(self.ms[before] + slope * (batch - before), self.ms[sizes[0]])
@@ -121,14 +126,17 @@ class Slack:
         ms, fastest = self.ms[batch - 1], self.fastest[batch - 1]
         batches = 1 + -(-queue // self.max_batch)  # to be done within the slack
         most = slack_ms * (1 - self.headroom) / batches
-        place = next((place for place, needed in enumerate(ms) if needed <= most), fastest)
+        place = _first_within(ms, most, fastest)
         if place < self.last:
-            cautious = most * (1 - self.hysteresis)
-            place = next((place for place, needed in enumerate(ms) if needed <= cautious), fastest)
+            place = _first_within(ms, most * (1 - self.hysteresis), fastest)
             if self.last < len(ms) and ms[self.last] <= most:
                 place = min(place, self.last)
         self.last = place
         return self.ids[place]
+
+
+def _first_within(ms: Sequence[float], budget: float, otherwise: int) -> int:
+    return next((place for place, needed in enumerate(ms) if needed <= budget), otherwise)
 
 
 def worthwhile(profiles: Sequence[Profile], max_batch: int) -> list[Profile]:

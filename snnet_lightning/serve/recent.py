@@ -1,6 +1,13 @@
 """What was usual of late."""
 
 from collections import deque
+from collections.abc import Iterable
+
+
+def quantile(values: Iterable[float], share: float) -> float:
+    """The value, of at least one, that this share of them is at most."""
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
 class RecentQuantile:
@@ -21,6 +28,4 @@ class RecentQuantile:
 
     @property
     def value(self) -> float:
-        if not self.last:
-            return self.start
-        return sorted(self.last)[min(int(self.share * len(self.last)), len(self.last) - 1)]
+        return quantile(self.last, self.share) if self.last else self.start

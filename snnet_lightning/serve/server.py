@@ -56,7 +56,6 @@ class StitchServer(litserve.LitServer):
             workers_per_device=serving.workers,
             restart_workers=True,
             timeout=False,
-            fast_queue=True,
             disable_openapi_url=True,
         )
         self.way_out = RecentQuantile(USUAL, ANSWERS, start=0.0)

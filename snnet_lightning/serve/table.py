@@ -1,12 +1,12 @@
 """What a server knows of its stitches: read from the folder of the network, without the network."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snnet_lightning.description import Description, read_description
+from snnet_lightning.description import ORIGIN, Description, read_description
 from snnet_lightning.errors import InputError
-from snnet_lightning.evaluation.results import Row, front_rows, read_rows
+from snnet_lightning.evaluation.results import Row, as_line, front_rows, read_rows
 from snnet_lightning.latency.table import Latency, read_latency
 from snnet_lightning.network_folder import LATENCY, STITCHES, read_config
 from snnet_lightning.serve.policy import Profile
@@ -28,7 +28,7 @@ class ServedTable:
             InputError: it is none, or no accuracies are known.
         """
         config = read_config(folder, where)
-        config.pop("origin", None)
+        config.pop(ORIGIN, None)
         description = read_description(config, where)
         path = folder / STITCHES
         rows = read_rows(path) if path.is_file() else []
@@ -59,7 +59,7 @@ class ServedTable:
         latency = {profile.id: {str(batch): ms for batch, ms in profile.ms.items()} for profile in self.profiles}
         return [
             {
-                **{key: value for key, value in asdict(row).items() if value is not None and value == value},
+                **as_line(row),
                 "latency": latency[row.id],
                 "anchor": row.name in anchors,
                 "front": row.id in front,

@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from snnet_lightning.description import Description
+from snnet_lightning.description import IMAGE_MODES, Description
 from snnet_lightning.errors import InputError
 
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
 MIN_SIDE = 2
 MOST_SCANS = 100  # of a progressive JPEG, each of which goes over all pixels again; encoders make about ten
 FILTERS = {
@@ -56,9 +55,10 @@ class Resizing(NamedTuple):
         """
         channels, height, width = description.input_size
         known = description.preprocessing
-        if known is None or height != width or channels not in MODES or known.interpolation not in FILTERS:
+        if known is None or height != width or channels not in IMAGE_MODES or known.interpolation not in FILTERS:
             raise InputError("only networks of square images of 1, 3 or 4 channels, prepared as it says, are served")
-        return cls(MODES[channels], (height, width), math.floor(height / known.crop_pct), FILTERS[known.interpolation])
+        scaled = math.floor(height / known.crop_pct)
+        return cls(IMAGE_MODES[channels], (height, width), scaled, FILTERS[known.interpolation])
 
 
 def pixels_in(body: bytes, content_type: str, resizing: Resizing, max_pixels: int) -> np.ndarray:

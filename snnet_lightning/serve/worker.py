@@ -35,6 +35,7 @@ class Network(litserve.LitAPI):
     def __init__(self, serving: Serving, policy: Policy, ms: dict[int, list[float]]):
         super().__init__(max_batch_size=serving.max_batch)
         self.serving, self.policy, self.ms = serving, policy, ms
+        self.fastest_ms = min((each[0] for each in ms.values()), default=0.0)
         self.loop = MostUrgentFirst()
         self.way_out = get_context("spawn").Value("d", 0.0)  # seconds from a worker to the answer, in most cases
         self.starts = get_context("spawn").Value("i", 0)  # workers that came up so far, the restarted among them
@@ -82,9 +83,8 @@ class MostUrgentFirst(LitLoop):
     def run(self, lit_api: Network, device, worker_id, request_queue, transport, workers_setup_status, callback_runner):
         """One batch."""
         self._let_in(request_queue)
-        fastest = min((ms[0] for ms in lit_api.ms.values()), default=0.0)
         started = time.monotonic()
-        feasible = started + self._reserved(lit_api) + self._slower() * fastest / 1e3
+        feasible = started + self._reserved(lit_api) + self._slower() * lit_api.fastest_ms / 1e3
         batch = self.line.take(lit_api.serving.max_batch, feasible)
         if not batch:
             return
@@ -92,10 +92,9 @@ class MostUrgentFirst(LitLoop):
             answers = self._answers(lit_api, batch, started)
         except Exception as error:
             log.exception("a batch failed")
+            failure = RuntimeError(str(error))  # any other may not be pickled
             for one in batch:
-                self.put_error_response(
-                    transport, one.queue_id, one.uid, RuntimeError(str(error))
-                )  # any other may not be pickled
+                self.put_error_response(transport, one.queue_id, one.uid, failure)
             return
         for one, answer in zip(batch, answers, strict=True):
             self.put_response(transport, one.queue_id, one.uid, answer, LitAPIStatus.OK, LoopResponseType.REGULAR)

@@ -38,6 +38,18 @@ class Run:
         return {path.name for path in self.directory.rglob("*") if path.is_file()}
 
 
+def error_of(run: Run) -> str:
+    """The one line that a run ended in, which failed."""
+    assert run.status == 1
+    (line,) = [line for line in run.err.splitlines() if line]
+    return line
+
+
+def rows_in(directory: Path) -> list[dict]:
+    """The lines of the results in a directory."""
+    return [json.loads(line) for line in (directory / "stitches.jsonl").read_text().splitlines()]
+
+
 @pytest.fixture(scope="session")
 def start() -> Callable[..., Run]:
     """``python script overrides...`` in a process of its own."""

@@ -10,6 +10,7 @@ import snnet_lightning as sn
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.data.order import Draw
 from snnet_lightning.export import load_exported
+from tests.command_line.conftest import error_of, rows_in
 from tests.saved.conftest import evaluated
 
 __all__ = ["evaluated"]
@@ -30,16 +31,6 @@ def export(run_here, folder, tmp_path):
         return run_here(SCRIPT, f"ckpt_path={folder}", *QUIET, *words, directory=tmp_path / "run")
 
     return run
-
-
-def rows_in(directory):
-    return [json.loads(line) for line in (directory / "stitches.jsonl").read_text().splitlines()]
-
-
-def error_of(run):
-    assert run.status == 1
-    (line,) = [line for line in run.err.splitlines() if line]
-    return line
 
 
 @pytest.fixture(scope="module")

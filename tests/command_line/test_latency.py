@@ -5,22 +5,13 @@ import json
 import pytest
 
 import snnet_lightning as sn
+from tests.command_line.conftest import error_of, rows_in
 from tests.saved.conftest import evaluated
 
 __all__ = ["evaluated"]
 
 SCRIPT = "snnet_lightning/latency/__main__.py"
 QUICK = ["num_threads=1", "rounds=4", "held_out=4", "most_error=1000"]
-
-
-def rows_in(directory):
-    return [json.loads(line) for line in (directory / "stitches.jsonl").read_text().splitlines()]
-
-
-def error_of(run):
-    assert run.status == 1
-    (line,) = [line for line in run.err.splitlines() if line]
-    return line
 
 
 @pytest.fixture

@@ -11,17 +11,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.command_line.conftest import error_of
 from tests.serve.conftest import digits_network, encoded, free_port, network_folder, png
 
 __all__ = ["network_folder"]
 
 SERVE, REPLAY = "snnet_lightning/serve/__main__.py", "snnet_lightning/serve/replay/__main__.py"
-
-
-def error_of(run):
-    assert run.status == 1
-    (line,) = [line for line in run.err.splitlines() if line]
-    return line
 
 
 def processes_of(group: int) -> list[str]:

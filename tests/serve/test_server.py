@@ -170,16 +170,8 @@ def test_what_was_of_late(server):
 
 def worker_pids(server: Server) -> list[int]:
     """Processes under the server that have the network: they were spawned, the others are forks."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-            command = (path.parent / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if int(fields[1]) == server.process.pid and "spawn_main" in command:
-            found.append(int(path.parent.name))
-    return found
+    children = tree(server.process.pid)[1:]
+    return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def test_a_worker_that_is_killed_comes_back_and_its_requests_are_served(network_folder, tmp_path, predictions):
