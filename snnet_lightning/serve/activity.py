@@ -46,7 +46,7 @@ class Activity:
             "snnet_batch_images", "Images that ran at once", buckets=[2**i for i in range(11)], registry=registry
         )
         self.waiting = prometheus.Gauge("snnet_waiting", "Requests that wait", registry=registry)
-        self.starts = prometheus.Gauge("snnet_worker_starts", "Workers that came up", registry=registry)
+        self.restarts = prometheus.Gauge("snnet_worker_restarts", "Workers that died and came back", registry=registry)
 
     def answered(self, stitch: int, batch: int, seconds: float, in_time: bool) -> None:
         """A request was answered by ``stitch``."""

@@ -27,13 +27,17 @@ class Line:
     def __init__(self) -> None:
         self.in_time: list[Waiting] = []
         self.late: deque[Waiting] = deque()
+        self.uids: set[str] = set()
         self.number = 0
 
     def __len__(self) -> int:
         return len(self.in_time) + len(self.late)
 
     def add(self, queue_id: int, uid: str, request: Request) -> None:
-        """A request comes."""
+        """A request comes; one that waits here already, and was sent again, does not wait twice."""
+        if uid in self.uids:
+            return
+        self.uids.add(uid)
         self.number += 1
         insort(self.in_time, Waiting(request.deadline, self.number, queue_id, uid, request))
 
@@ -51,7 +55,14 @@ class Line:
         batch = [one for one in islice(line, 2 * most) if one.request.stitch == asked][:most]
         for one in batch:
             line.remove(one)
+        self.uids.difference_update(one.uid for one in batch)
         return batch
+
+    def give_up(self, kept: int) -> list[Waiting]:
+        """Take those out that have been late the longest, so that at most ``kept`` late ones wait."""
+        given_up = [self.late.popleft() for _ in range(len(self.late) - kept)]
+        self.uids.difference_update(one.uid for one in given_up)
+        return given_up
 
     def most_urgent(self, batch: Sequence[Waiting], now: float, most: int) -> tuple[float, int]:
         """Which request leaves the least time to a batch: seconds until its deadline, and its place in the line.

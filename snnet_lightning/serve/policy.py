@@ -1,9 +1,12 @@
 """Which stitch runs next, as a function of the time that is left; nothing of HTTP is in here."""
 
+import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
+from operator import neg
 from typing import Annotated, Any, Protocol
 
 from pydantic import Field, StrictInt, StrictStr
@@ -116,33 +119,45 @@ class Slack:
         if not profiles or not all(profile.ms for profile in profiles):
             raise InputError("policy=slack: no latency is known; python -m snnet_lightning.latency measures it")
         self.max_batch, self.headroom, self.hysteresis = max_batch, headroom, hysteresis
-        self.ladder = worthwhile(profiles, max_batch)
-        self.ids = [profile.id for profile in self.ladder]
-        self.ms = [[profile.at(batch) for profile in self.ladder] for batch in range(1, max_batch + 1)]
-        self.fastest = [min(range(len(ms)), key=ms.__getitem__) for ms in self.ms]
-        self.last = len(self.ladder)  # its place on the ladder; at first below all
+        self.ladders = [_Ladder(profiles, batch) for batch in range(1, max_batch + 1)]
+        self.last_acc1 = -math.inf
 
     def choose(self, slack_ms: float, queue: int, batch: int) -> int:
-        ms, fastest = self.ms[batch - 1], self.fastest[batch - 1]
+        ladder = self.ladders[batch - 1]
         batches = 1 + -(-queue // self.max_batch)  # to be done within the slack
         most = slack_ms * (1 - self.headroom) / batches
-        place = _first_within(ms, most, fastest)
-        if place < self.last:
-            place = _first_within(ms, most * (1 - self.hysteresis), fastest)
-            if self.last < len(ms) and ms[self.last] <= most:
-                place = min(place, self.last)
-        self.last = place
-        return self.ids[place]
+        place = ladder.within(most)
+        if ladder.acc1[place] > self.last_acc1:
+            place = min(ladder.within(most * (1 - self.hysteresis)), ladder.at_most(self.last_acc1))
+        self.last_acc1 = ladder.acc1[place]
+        return ladder.ids[place]
 
 
-def _first_within(ms: Sequence[float], budget: float, otherwise: int) -> int:
-    return next((place for place, needed in enumerate(ms) if needed <= budget), otherwise)
+class _Ladder:
+    """The stitches that are worth while at one batch size, from the most accurate, and slowest, down."""
+
+    def __init__(self, profiles: Sequence[Profile], batch: int):
+        steps = worthwhile(profiles, batch)
+        self.ids = [step.id for step in steps]
+        self.acc1 = [step.acc1 for step in steps]
+        self.ms = [step.at(batch) for step in steps]
+
+    def within(self, ms: float) -> int:
+        """The place of the first that is done within so many milliseconds; where none is, of the last."""
+        return min(bisect_left(self.ms, -ms, key=neg), len(self.ms) - 1)
+
+    def at_most(self, acc1: float) -> int:
+        """The place of the first that is no more accurate; where all are, of the last."""
+        return min(bisect_left(self.acc1, -acc1, key=neg), len(self.acc1) - 1)
 
 
-def worthwhile(profiles: Sequence[Profile], max_batch: int) -> list[Profile]:
-    """Those that no other equals in accuracy and beats in time, or the reverse, from the most accurate down."""
+def worthwhile(profiles: Sequence[Profile], batch: int) -> list[Profile]:
+    """Those that, at this batch size, no other equals in accuracy and beats in time, or the reverse.
+
+    From the most accurate down.
+    """
     found: list[Profile] = []
-    for profile in sorted(profiles, key=lambda profile: (-profile.acc1, profile.at(max_batch), profile.id)):
-        if not found or profile.at(max_batch) < found[-1].at(max_batch):
+    for profile in sorted(profiles, key=lambda profile: (-profile.acc1, profile.at(batch), profile.id)):
+        if not found or profile.at(batch) < found[-1].at(batch):
             found.append(profile)
     return found

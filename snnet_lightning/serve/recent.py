@@ -1,7 +1,8 @@
 """What was usual of late."""
 
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 def quantile(values: Iterable[float], share: float) -> float:
@@ -15,17 +16,23 @@ class RecentQuantile:
 
     Args:
         share: of the values that are at most the quantile.
-        values: that are remembered.
-        start: the quantile before there are any.
+        values: that are remembered, at most.
+        seconds: after which a value is forgotten.
+        start: the quantile of no values.
+        clock: seconds.
     """
 
-    def __init__(self, share: float, values: int, start: float):
-        self.share, self.start = share, start
-        self.last: deque[float] = deque(maxlen=values)
+    def __init__(
+        self, share: float, values: int, seconds: float, start: float, clock: Callable[[], float] = time.monotonic
+    ):
+        self.share, self.seconds, self.start, self.clock = share, seconds, start, clock
+        self.last: deque[tuple[float, float]] = deque(maxlen=values)
 
     def add(self, value: float) -> None:
-        self.last.append(value)
+        self.last.append((self.clock(), value))
 
     @property
     def value(self) -> float:
-        return quantile(self.last, self.share) if self.last else self.start
+        while self.last and self.last[0][0] < self.clock() - self.seconds:
+            self.last.popleft()
+        return quantile((value for _, value in self.last), self.share) if self.last else self.start

@@ -19,6 +19,14 @@ class Request(NamedTuple):
     stitch: int | None
 
 
+class RequestError(Exception):
+    """A request that is not served: HTTP status, and why in one line."""
+
+    def __init__(self, status: int, why: str):
+        super().__init__(status, why)
+        self.status, self.why = status, why
+
+
 class Answer(NamedTuple):
     """What a worker found.
 

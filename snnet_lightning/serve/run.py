@@ -10,6 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from snnet_lightning.errors import RunError
+from snnet_lightning.serve.open_files import allow_many_open_files
 from snnet_lightning.serve.options import Serving
 from snnet_lightning.serve.policy import create_policy
 from snnet_lightning.serve.server import StitchServer
@@ -19,12 +21,21 @@ KEPT_ALIVE_S = 75  # longer than clients keep a connection, else one may send on
 
 
 def main(options: dict, policy: dict) -> None:
-    """Serve until a signal ends it."""
-    first = os.getpid()
+    """Serve until a signal ends it.
+
+    Raises:
+        RunError: it cannot, or not any more.
+    """
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # sizes are checked, against a limit of our own
+    allow_many_open_files()
+    serving = Serving(**options)
+    table = ServedTable.of(Path(serving.folder), serving.folder)
+    server, first = StitchServer(serving, create_policy(policy, table.profiles), table), os.getpid()
 
     def stop(number: int, frame: object) -> None:
         """LitServe ends all processes on Ctrl-C in the first; another is told here only when it is done."""
         if os.getpid() == first:
+            server.ends = True
             for each in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(each, signal.SIG_IGN)
             logging.getLogger("litserve").setLevel(logging.CRITICAL)  # which wonders where its processes are
@@ -32,10 +43,7 @@ def main(options: dict, policy: dict) -> None:
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # sizes are checked, against a limit of our own
-    serving = Serving(**options)
-    table = ServedTable.of(Path(serving.folder), serving.folder)
-    StitchServer(serving, create_policy(policy, table.profiles), table).run(
+    server.run(
         host=serving.host,
         port=serving.port,
         num_api_servers=1,
@@ -43,7 +51,15 @@ def main(options: dict, policy: dict) -> None:
         generate_client_file=False,
         timeout_keep_alive=KEPT_ALIVE_S,
     )
+    if server.speechless:
+        raise RunError("the process that speaks HTTP died")
 
 
 if __name__ == "__main__":
-    main(**json.loads(sys.argv[1]))
+    try:
+        main(**json.loads(sys.argv[1]))
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

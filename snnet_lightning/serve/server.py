@@ -1,10 +1,18 @@
 """The server: LitServe's processes and queues, and what is told over HTTP."""
 
 import asyncio
+import os
+import pickle
+import signal
+import threading
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from multiprocessing.process import BaseProcess
+from multiprocessing.sharedctypes import RawValue
+from typing import Any
 
 import litserve
 import numpy as np
@@ -14,21 +22,23 @@ from litserve.utils import LitAPIStatus, ResponseBufferItem
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
+from snnet_lightning.errors import InputError
 from snnet_lightning.serve import requests
 from snnet_lightning.serve.activity import Activity
 from snnet_lightning.serve.options import LONGEST_MS, Serving
 from snnet_lightning.serve.page import page
 from snnet_lightning.serve.policy import Policy
 from snnet_lightning.serve.recent import RecentQuantile
+from snnet_lightning.serve.requests import RequestError
 from snnet_lightning.serve.table import ServedTable
-from snnet_lightning.serve.upload import RequestError, Resizing, pixels_in
+from snnet_lightning.serve.upload import Resizing, pixels_in
 from snnet_lightning.serve.worker import Network
 
 TOP = 5  # classes that an answer names
 KNOWN = {"max_latency_ms", "stitch"}  # what a request may say beside its image
 DECODING = 2  # threads that decode images; answers come in by others, and must not wait for these
 TRIES = 3  # workers that a request is given to, for it may be what they die of
-USUAL, ANSWERS = 0.95, 128  # how long most answers take to get out, among the last ones
+USUAL, ANSWERS, SECONDS = 0.95, 128, 5.0  # how long most answers take to get out, among the last ones
 
 
 class StitchServer(litserve.LitServer):
@@ -58,7 +68,10 @@ class StitchServer(litserve.LitServer):
             timeout=False,
             disable_openapi_url=True,
         )
-        self.way_out = RecentQuantile(USUAL, ANSWERS, start=0.0)
+        self.way_out = RecentQuantile(USUAL, ANSWERS, SECONDS, start=0.0)
+        self.restarts = RawValue("i", 0)  # which the first process counts
+        self.ends = False
+        self.speechless = False  # whether the process that speaks HTTP has died
         self.present = 0  # requests that are being read, decoded, waiting or running
         self.decoding = ThreadPoolExecutor(DECODING)
         self.monitor_internal = 0.5  # seconds until a dead worker is noticed
@@ -69,10 +82,43 @@ class StitchServer(litserve.LitServer):
         _add_routes(self.app, self)
 
     def verify_worker_status(self) -> None:
-        """Wait for the first worker, and say so."""
-        super().verify_worker_status()
-        where = f"http://{self.serving.host}:{self.serving.port}"
+        """Wait for the first worker, and say so.
+
+        Raises:
+            InputError: all have died.
+        """
+        try:
+            while "ready" not in self.workers_setup_status.values():
+                if not any(worker.is_alive() for worker in self.inference_workers):
+                    raise InputError(f"no worker came up with {self.serving.folder}")
+                time.sleep(0.05)
+        except BaseException:
+            for worker in self.inference_workers:
+                worker.terminate()
+            raise
+        host = f"[{self.serving.host}]" if ":" in self.serving.host else self.serving.host
+        where = f"http://{host}:{self.serving.port}"
         print(f"serving {len(self.stitches)} stitches at {where}; Ctrl-C ends it", flush=True)
+
+    def launch_single_inference_worker(self, lit_api: Network, worker_id: int) -> BaseProcess:
+        """Another worker in place of one that died, unless all are to end."""
+        if self.ends:
+            return self.inference_workers[worker_id]
+        self.restarts.value += 1
+        return super().launch_single_inference_worker(lit_api, worker_id)
+
+    def _start_server(self, *args: Any, **kwargs: Any) -> dict[int, BaseProcess]:
+        speaking = super()._start_server(*args, **kwargs)
+        threading.Thread(target=self._end_with, args=speaking.values(), daemon=True).start()
+        return speaking
+
+    def _end_with(self, speaking: BaseProcess) -> None:
+        """A server that nobody can speak to any more ends."""
+        speaking.join()
+        time.sleep(1)  # on Ctrl-C it may end first
+        if not self.ends:
+            self.speechless = True
+            os.kill(os.getpid(), signal.SIGTERM)
 
     async def predict(self, request: Request) -> dict:
         """Serve a request.
@@ -97,10 +143,10 @@ class StitchServer(litserve.LitServer):
         pixels = await asyncio.get_running_loop().run_in_executor(self.decoding, decode)
         del body, decode
         deadline = arrived + within / 1e3
-        answer = await self._answer(requests.Request(deadline, pixels, stitch))
+        self.network.way_out.value = self.way_out.value
+        answer = await self._answer(requests.Request(deadline, pixels, stitch), request.is_disconnected)
         done = time.monotonic()
         self.way_out.add(done - answer.started - answer.ms / 1e3)
-        self.network.way_out.value = self.way_out.value
         self.activity.answered(answer.stitch, answer.batch, done - arrived, done <= deadline)
         return self._told(answer, arrived, done, within)
 
@@ -122,28 +168,36 @@ class StitchServer(litserve.LitServer):
             raise RequestError(422, f"stitch={name[:80]!r}: there is no such stitch; /stitches lists them")
         return within, None if name is None else self.ids[name]
 
-    async def _answer(self, request: requests.Request) -> requests.Answer:
-        """What a worker makes of it; where one has died meanwhile, the next one."""
+    async def _answer(
+        self, request: requests.Request, is_disconnected: Callable[[], Awaitable[bool]]
+    ) -> requests.Answer:
+        """What a worker makes of it; where one has died meanwhile, the next one.
+
+        Raises:
+            RequestError: they fail on it, or die.
+            ClientDisconnect: nobody waits for it any more.
+        """
         uid = str(uuid.uuid4())
         item = self.response_buffer[uid] = ResponseBufferItem(asyncio.Event())
         try:
-            starts, tries = None, 0
+            restarts, tries = None, 0
             while not item.event.is_set():
-                if starts != self.network.starts.value:
+                if restarts != self.restarts.value:
                     if tries == TRIES:
-                        raise RequestError(500, f"{TRIES} workers died while they had this image")
-                    starts, tries = self.network.starts.value, tries + 1
+                        raise RequestError(500, f"{TRIES} workers died before this image was answered")
+                    restarts, tries = self.restarts.value, tries + 1
                     queue = self.litapi_request_queues[self.network.api_path]
                     queue.put((self.app.response_queue_id, uid, time.monotonic(), request))
                 try:
                     await asyncio.wait_for(item.event.wait(), self.serving.retry_s)
                 except asyncio.TimeoutError:
-                    continue
+                    if await is_disconnected():
+                        raise ClientDisconnect from None
         finally:
             del self.response_buffer[uid]
         answer, status = item.response
         if status != LitAPIStatus.OK:
-            raise RequestError(500, "the network failed on this image")
+            raise pickle.loads(answer)
         return answer
 
     def _told(self, answer: requests.Answer, arrived: float, done: float, within: float) -> dict:
@@ -165,12 +219,12 @@ class StitchServer(litserve.LitServer):
     def health(self) -> tuple[dict, int]:
         """How the workers are, and the HTTP status that says the same."""
         states = [*self.workers_setup_status.values()]
-        ready, starts = states.count("ready"), self.network.starts.value
+        ready, restarts = states.count("ready"), self.restarts.value
         told = {
-            "status": "ok" if ready == len(states) else "starting" if starts < len(states) else "restarting",
+            "status": "ok" if ready == len(states) else "restarting" if restarts else "starting",
             "workers": len(states),
             "ready": ready,
-            "restarts": max(0, starts - len(states)),
+            "restarts": restarts,
         }
         return told, 200 if ready else 503
 
@@ -187,6 +241,11 @@ def _add_routes(app: FastAPI, server: StitchServer) -> None:
     @app.exception_handler(ClientDisconnect)
     async def gone(request: Request, error: ClientDisconnect) -> Response:
         return Response(status_code=400)  # which nobody hears
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        server.activity.refused(500)
+        return JSONResponse({"error": "an error of the server, which prints more of it"}, 500)
 
     @app.exception_handler(404)
     async def unknown(request: Request, error: Exception) -> JSONResponse:
@@ -217,7 +276,7 @@ def _add_routes(app: FastAPI, server: StitchServer) -> None:
     @app.get("/metrics")
     async def metrics() -> Response:
         server.activity.waiting.set(len(server.response_buffer))
-        server.activity.starts.set(server.network.starts.value)
+        server.activity.restarts.set(server.restarts.value)
         return Response(server.activity.exposed(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/recent")

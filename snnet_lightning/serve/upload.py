@@ -9,6 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from snnet_lightning.description import IMAGE_MODES, Description
 from snnet_lightning.errors import InputError
+from snnet_lightning.serve.requests import RequestError
 
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
 MIN_SIDE = 2
@@ -21,14 +22,6 @@ FILTERS = {
     "hamming": Image.Resampling.HAMMING,
     "lanczos": Image.Resampling.LANCZOS,
 }
-
-
-class RequestError(Exception):
-    """A request that is not served: HTTP status, and why in one line."""
-
-    def __init__(self, status: int, why: str):
-        super().__init__(why)
-        self.status, self.why = status, why
 
 
 class Resizing(NamedTuple):

@@ -1,9 +1,12 @@
 """A worker: forms batches of the most urgent requests, lets the policy choose the stitch, and runs it."""
 
 import logging
+import math
 import signal
+import sys
 import time
-from multiprocessing import get_context
+from collections.abc import Sequence
+from multiprocessing.sharedctypes import RawValue
 from queue import Empty
 from typing import Any
 
@@ -16,11 +19,15 @@ from snnet_lightning.serve.line import Line, Waiting
 from snnet_lightning.serve.options import Serving
 from snnet_lightning.serve.policy import Policy
 from snnet_lightning.serve.recent import RecentQuantile
-from snnet_lightning.serve.requests import Answer
+from snnet_lightning.serve.requests import Answer, RequestError
 
 log = logging.getLogger(__name__)
 
-USUAL, BATCHES = 0.75, 64  # how much longer than measured a batch takes in most cases, among the last ones
+# How much longer than measured a batch takes in most cases, among the last ones, of which none is older.
+USUAL, BATCHES, SECONDS = 0.75, 64, 5.0
+FAILED = RequestError(500, "the batch of this image failed; what the server prints says why")
+NOT_FINITE = RequestError(500, "the network finds no probabilities for this image: they are not finite")
+TOO_LATE = RequestError(503, "too many requests are late; come back later")
 
 
 class Network(litserve.LitAPI):
@@ -37,8 +44,8 @@ class Network(litserve.LitAPI):
         self.serving, self.policy, self.ms = serving, policy, ms
         self.fastest_ms = min((each[0] for each in ms.values()), default=0.0)
         self.loop = MostUrgentFirst()
-        self.way_out = get_context("spawn").Value("d", 0.0)  # seconds from a worker to the answer, in most cases
-        self.starts = get_context("spawn").Value("i", 0)  # workers that came up so far, the restarted among them
+        # Seconds from a worker to the answer, in most cases. One process writes it, and a killed one can lock nothing.
+        self.way_out = RawValue("d", 0.0)
 
     def setup(self, device: str) -> None:
         """Load the network; in the worker alone, which alone has PyTorch."""
@@ -46,20 +53,23 @@ class Network(litserve.LitAPI):
         import torch
 
         from snnet_lightning.checkpoints import load
+        from snnet_lightning.errors import InputError
         from snnet_lightning.network.prefix_tree import forward_all
 
         if device == "cpu" and self.serving.threads:
             torch.set_num_threads(self.serving.threads)
         self.torch, self.where = torch, torch.device(device)
-        self.net = load(self.serving.folder).to(self.where)
+        try:
+            self.net = load(self.serving.folder).to(self.where)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            raise SystemExit(1) from error  # which LitServe does not print a traceback of
         known = self.net.preprocessing
         self.mean, self.std = (torch.tensor(x, device=self.where).view(-1, 1, 1) for x in (known.mean, known.std))
         with torch.inference_mode():  # first runs take longer
             images = torch.zeros(self.serving.max_batch, *self.net.description.input_size, device=self.where)
             for _ in forward_all(self.net, images, self.net.space):
                 continue
-        with self.starts.get_lock():
-            self.starts.value += 1
 
     def run(self, pixels: np.ndarray, stitch: int) -> np.ndarray:
         """Bytes (N, H, W, C) -> probabilities (N, classes) by the stitch of this id."""
@@ -78,40 +88,52 @@ class MostUrgentFirst(LitLoop):
     def __init__(self) -> None:
         super().__init__()
         self.line = Line()
-        self.slower = RecentQuantile(USUAL, BATCHES, start=1.0)
+        self.slower = RecentQuantile(USUAL, BATCHES, SECONDS, start=1.0)
 
     def run(self, lit_api: Network, device, worker_id, request_queue, transport, workers_setup_status, callback_runner):
         """One batch."""
-        self._let_in(request_queue)
+        self._let_in(request_queue, lit_api.serving)
         started = time.monotonic()
         feasible = started + self._reserved(lit_api) + self._slower() * lit_api.fastest_ms / 1e3
         batch = self.line.take(lit_api.serving.max_batch, feasible)
+        # So that late ones do not hold the places of those that can still be in time.
+        self._refuse(transport, self.line.give_up(lit_api.serving.max_waiting // 2), TOO_LATE)
         if not batch:
             return
         try:
             answers = self._answers(lit_api, batch, started)
-        except Exception as error:
+        except Exception:
             log.exception("a batch failed")
-            failure = RuntimeError(str(error))  # any other may not be pickled
-            for one in batch:
-                self.put_error_response(transport, one.queue_id, one.uid, failure)
+            self._refuse(transport, batch, FAILED)
             return
         for one, answer in zip(batch, answers, strict=True):
-            self.put_response(transport, one.queue_id, one.uid, answer, LitAPIStatus.OK, LoopResponseType.REGULAR)
+            if np.isfinite(answer.probabilities).all():
+                self.put_response(transport, one.queue_id, one.uid, answer, LitAPIStatus.OK, LoopResponseType.REGULAR)
+            else:
+                self._refuse(transport, [one], NOT_FINITE)
         stitch = answers[0].stitch
         if stitch in lit_api.ms:
             self.slower.add(1e3 * (time.monotonic() - started) / lit_api.ms[stitch][len(batch) - 1])
 
-    def _let_in(self, queue: Any) -> None:
-        """Let all in that have come; wait for one if nothing waits yet."""
+    def _let_in(self, queue: Any, serving: Serving) -> None:
+        """Let in what has come, of several workers this one's share; wait for one if nothing waits yet."""
         try:
             item = queue.get_nowait() if len(self.line) else queue.get(timeout=1.0)
+            share = math.inf
+            if serving.workers > 1:
+                share = max(serving.max_batch, math.ceil((1 + queue.qsize() + len(self.line)) / serving.workers))
             while True:
                 queue_id, uid, _, request = item
                 self.line.add(queue_id, uid, request)
+                if len(self.line) >= share:
+                    return
                 item = queue.get_nowait()
         except Empty:
             return
+
+    def _refuse(self, transport: Any, requests: Sequence[Waiting], error: RequestError) -> None:
+        for one in requests:
+            self.put_error_response(transport, one.queue_id, one.uid, error)
 
     def _slower(self) -> float:
         """How many times as long as it was measured a batch takes at present."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -116,19 +117,24 @@ def free_port() -> int:
 @contextmanager
 def running(folder: Path, printed: Path, policy: dict | None = None, **options) -> Iterator[Server]:
     """A server of the network in ``folder``, ended by Ctrl-C."""
+    server = start(folder, printed, policy, **options)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait(30)
+
+
+def start(folder: Path, printed: Path, policy: dict | None = None, **options) -> Server:
+    """A server that is about to start."""
     port = free_port()
     serving = {"folder": str(folder), "slo_ms": 200.0, "port": port, **options}
     policy = {**SLACK, "max_batch": Serving(**serving).max_batch} if policy is None else policy
     told = json.dumps({"options": serving, "policy": policy})
     with printed.open("w") as file:
         process = subprocess.Popen([sys.executable, "-m", "snnet_lightning.serve.run", told], stdout=file, stderr=file)
-    server = Server(process, port, printed)
-    try:
-        server.wait()
-        yield server
-    finally:
-        process.send_signal(2)
-        process.wait(30)
+    return Server(process, port, printed)
 
 
 @pytest.fixture(scope="module")

@@ -29,14 +29,13 @@ def test_the_first_choice_is_the_most_accurate_that_fits(seed):
     for _ in range(30):
         slack, queue, batch = draw.uniform(-5, 200), draw.randint(0, 40), draw.randint(1, 8)
         chosen = profiles[Slack(profiles, max_batch=8, headroom=0.0, hysteresis=0.0).choose(slack, queue, batch)]
-        ladder = worthwhile(profiles, 8)
         batches = 1 + -(-queue // 8)
-        fitting = [profile for profile in ladder if batches * profile.at(batch) <= slack]
+        fitting = [profile for profile in profiles if batches * profile.at(batch) <= slack]
         if fitting:
             assert chosen.acc1 == max(profile.acc1 for profile in fitting)
             assert batches * chosen.at(batch) <= slack
         else:
-            assert chosen.at(batch) == min(profile.at(batch) for profile in ladder)
+            assert chosen.at(batch) == min(profile.at(batch) for profile in profiles)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -63,6 +62,18 @@ def test_it_goes_down_at_once_and_up_only_with_time_left_over():
     chosen = [policy.choose(slack, 0, 1) for slack in (7.9, 8.5, 9.9, 10.7, 8.0, 7.9, 8.0, 22.0)]
     # 8 ms fit into 8 ms; from below, three quarters of the slack have to hold them.
     assert chosen == [2, 2, 2, 3, 3, 2, 2, 4]
+
+
+def test_what_was_chosen_last_is_known_by_its_accuracy_at_other_batch_sizes():
+    """One image at a time, b is slower than a and more accurate; four at a time it is faster as well."""
+    times = {"a": (70.0, 2.0, 20.0), "b": (80.0, 4.0, 10.0), "c": (90.0, 8.0, 12.0)}
+    profiles = [Profile(i, name, acc1, {1: one, 4: four}) for i, (name, (acc1, one, four)) in enumerate(times.items())]
+    policy = Slack(profiles, max_batch=4, headroom=0.0, hysteresis=0.5)
+    assert policy.choose(3.9, 0, 1) == 0
+    assert policy.choose(11.0, 0, 4) == 1  # nothing is faster
+    assert policy.choose(5.0, 0, 1) == 1  # it fits still, and was the last one
+    assert policy.choose(15.0, 0, 1) == 1  # c fits, but not into half of it
+    assert policy.choose(16.0, 0, 1) == 2
 
 
 def test_headroom_is_kept_free():

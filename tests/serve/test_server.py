@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -14,12 +15,12 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
+from starlette.requests import ClientDisconnect
 
 from snnet_lightning.serve.options import Serving
-from snnet_lightning.serve.requests import Request
+from snnet_lightning.serve.requests import Request, RequestError
 from snnet_lightning.serve.server import StitchServer
-from snnet_lightning.serve.upload import RequestError
-from tests.serve.conftest import Server, encoded, png, running
+from tests.serve.conftest import Server, encoded, png, running, start
 from tests.serve.test_upload import bomb
 
 OPTIONS = {"slo_ms": 200.0, "max_bytes": 1_000_000}
@@ -168,58 +169,115 @@ def test_what_was_of_late(server):
     assert all({"p50_ms", "p99_ms", "in_time", "accuracy", "stitches"} <= set(s) for s in seconds if s["answered"])
 
 
-def worker_pids(server: Server) -> list[int]:
-    """Processes under the server that have the network: they were spawned, the others are forks."""
-    children = tree(server.process.pid)[1:]
-    return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+def spawned(pid: int) -> list[int]:
+    """Processes under the first one of a server that have the network: the others are forks."""
+    return [child for child in tree(pid)[1:] if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def test_a_worker_that_is_killed_comes_back_and_its_requests_are_served(network_folder, tmp_path, predictions):
     with running(network_folder, tmp_path / "printed.txt", retry_s=0.3) as server:
         assert server.get("health").json() == {"status": "ok", "workers": 1, "ready": 1, "restarts": 0}
-        (worker,) = worker_pids(server)
+        (worker,) = spawned(server.process.pid)
         with ThreadPoolExecutor(40) as pool:
             answers = [pool.submit(server.predict, png(number), stitch=4) for number in range(200)]
             time.sleep(0.05)
             os.kill(worker, signal.SIGKILL)
             states = set()
             end = time.monotonic() + 60
-            while time.monotonic() < end and server.get("health").json()["restarts"] == 0:
+            while time.monotonic() < end and "restarting" not in states:
                 states.add(server.get("health").json()["status"])
                 time.sleep(0.1)
             found = [answer.result() for answer in answers]
         assert {answer.status_code for answer in found} == {200}
         assert all(a.json()["classes"][0]["name"] == str(predictions(n, 4)) for n, a in enumerate(found))
         assert server.get("health").json() == {"status": "ok", "workers": 1, "ready": 1, "restarts": 1}
-        assert "restarting" in states
-        assert metric(server, "snnet_worker_starts") == 2
+        assert metric(server, "snnet_worker_restarts") == 1
+
+
+def test_a_server_ends_if_nobody_can_speak_to_it_any_more(network_folder, tmp_path):
+    with running(network_folder, tmp_path / "printed.txt") as server:
+        (speaks,) = [pid for pid in tree(server.process.pid) if has_event_loop(pid)]
+        os.kill(speaks, signal.SIGKILL)
+        assert server.process.wait(60) == 1
+        assert server.printed.read_text().splitlines()[-1] == "error: the process that speaks HTTP died"
+
+
+def has_event_loop(pid: int) -> bool:
+    return any("eventpoll" in os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def test_a_start_without_any_worker_ends_in_a_line(network_folder, tmp_path):
+    damaged = tmp_path / "snnet"
+    shutil.copytree(network_folder, damaged)
+    (damaged / "model.safetensors").write_bytes(b"what is this")
+    server = start(damaged, tmp_path / "printed.txt")
+    assert server.process.wait(60) == 1
+    told = server.printed.read_text().splitlines()
+    assert len(told) == 2
+    assert "model.safetensors" in told[0]
+    assert told[1] == f"error: no worker came up with {damaged}"
+
+
+def test_a_start_ends_if_its_worker_is_killed(network_folder, tmp_path):
+    server = start(network_folder, tmp_path / "printed.txt")
+    end = time.monotonic() + 60
+    while not (pids := spawned(server.process.pid)) and time.monotonic() < end:
+        time.sleep(0.01)
+    os.kill(pids[0], signal.SIGKILL)
+    assert server.process.wait(60) == 1
+    assert server.printed.read_text() == f"error: no worker came up with {network_folder}\n"
 
 
 class DeadlyQueue:
     """Every worker that a request is given to dies of it, and another one comes up."""
 
-    def __init__(self, starts):
-        self.starts, self.given = starts, 0
+    def __init__(self, restarts):
+        self.restarts, self.given = restarts, 0
 
     def put(self, item):
         self.given += 1
-        self.starts.value += 1
+        self.restarts.value += 1
 
 
-def test_an_image_that_workers_die_of_is_given_up(tmp_path):
-    starts = SimpleNamespace(value=1)
-    queue = DeadlyQueue(starts)
+class SilentQueue(DeadlyQueue):
+    """Nobody ever answers."""
+
+    def put(self, item):
+        self.given += 1
+
+
+def ask(queue, is_there) -> None:
+    """Ask a server whose workers have this queue."""
     server = SimpleNamespace(
         response_buffer={},
-        serving=Serving(str(tmp_path), slo_ms=50, retry_s=0.01),
-        network=SimpleNamespace(starts=starts, api_path="/predict"),
+        serving=Serving("nowhere", slo_ms=50, retry_s=0.01),
+        restarts=queue.restarts,
+        network=SimpleNamespace(api_path="/predict"),
         litapi_request_queues={"/predict": queue},
         app=SimpleNamespace(response_queue_id=0),
     )
-    with pytest.raises(RequestError, match="3 workers died while they had this image"):
-        asyncio.run(StitchServer._answer(server, Request(0.0, np.zeros(1), None)))
+
+    async def is_gone():
+        return not is_there()
+
+    try:
+        asyncio.run(StitchServer._answer(server, Request(0.0, np.zeros(1), None), is_gone))
+    finally:
+        assert not server.response_buffer
+
+
+def test_an_image_that_workers_die_of_is_given_up():
+    queue = DeadlyQueue(SimpleNamespace(value=1))
+    with pytest.raises(RequestError, match="3 workers died before this image was answered"):
+        ask(queue, is_there=lambda: True)
     assert queue.given == 3
-    assert not server.response_buffer
+
+
+def test_a_client_that_has_gone_holds_no_place():
+    queue = SilentQueue(SimpleNamespace(value=0))
+    with pytest.raises(ClientDisconnect):
+        ask(queue, is_there=iter([True, True, False]).__next__)
+    assert queue.given == 1
 
 
 def resident(pid: int) -> int:

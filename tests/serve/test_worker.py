@@ -1,5 +1,6 @@
 """How batches are formed, with queues and a network that only write down what comes to them."""
 
+import pickle
 import queue
 import time
 
@@ -18,16 +19,18 @@ PROFILES = [Profile(i, f"s{i}", 70.0 + 5 * i, {1: 2.0**i}) for i in range(5)]
 class Recording(Network):
     """The network of a worker, but it only notes what it is to run."""
 
-    def __init__(self, policy, max_batch=4):
+    def __init__(self, policy, max_batch=4, **options):
         ms = {p.id: [p.at(batch) for batch in range(1, max_batch + 1)] for p in PROFILES}
-        super().__init__(Serving("nowhere", slo_ms=50, max_batch=max_batch, reserve_ms=0), policy, ms)
+        super().__init__(Serving("nowhere", slo_ms=50, max_batch=max_batch, reserve_ms=0, **options), policy, ms)
         self.ran = []
 
     def run(self, pixels, stitch):
         self.ran.append((stitch, pixels[:, 0, 0, 0].tolist()))
         if 99 in self.ran[-1][1]:
             raise RuntimeError("no such image")
-        return np.eye(10)[pixels[:, 0, 0, 0] % 10]
+        probabilities = np.eye(10)[pixels[:, 0, 0, 0] % 10]
+        probabilities[pixels[:, 0, 0, 0] == 98] = np.nan
+        return probabilities
 
 
 class Sent:
@@ -115,6 +118,36 @@ def test_a_batch_that_fails_is_told_to_all_in_it_and_the_next_one_runs():
     api = Recording(Fixed(PROFILES, 1), max_batch=2)
     answers = served(api, asked(99, 1000), asked(1, 2000), asked(2, 3000))
     assert [answers[f"uid{value}"][1] for value in (99, 1, 2)] == [LitAPIStatus.ERROR] * 2 + [LitAPIStatus.OK]
+    assert pickle.loads(answers["uid1"][0]).status == 500
+
+
+def test_what_is_no_number_is_told_to_its_own_request_alone():
+    answers = served(Recording(Fixed(PROFILES, 1)), asked(98, 1000), asked(1, 2000))
+    assert [answers[f"uid{value}"][1] for value in (98, 1)] == [LitAPIStatus.ERROR, LitAPIStatus.OK]
+    assert "not finite" in pickle.loads(answers["uid98"][0]).why
+
+
+def test_late_requests_hold_no_more_than_half_of_the_places():
+    api = Recording(Fixed(PROFILES, 1), max_batch=1, max_waiting=8)
+    answers = served(api, *(asked(value, ms) for value, ms in enumerate([*range(-100, -40, 10), 5000, 6000])))
+    refused = {uid for uid, (_, status) in answers.items() if status == LitAPIStatus.ERROR}
+    assert refused == {"uid0", "uid1"}  # of six the two that were late the longest
+    assert {pickle.loads(answers[uid][0]).status for uid in refused} == {503}
+    assert [images for _, images in api.ran] == [[6], [7], [2], [3], [4], [5]]
+
+
+def test_of_two_workers_each_takes_its_share():
+    api, waiting, sent = Recording(Fixed(PROFILES, 1), max_batch=2, workers=2), queue.Queue(), Sent()
+    for value in range(20):
+        waiting.put(asked(value, 1000 + value))
+    one, other = MostUrgentFirst(), MostUrgentFirst()
+    one.run(api, "cpu", 0, waiting, sent, {}, None)
+    other.run(api, "cpu", 1, waiting, sent, {}, None)
+    assert (len(one.line), len(other.line), waiting.qsize()) == (10 - 2, 5 - 2, 5)
+    while len(sent.answers) < 20:
+        one.run(api, "cpu", 0, waiting, sent, {}, None)
+        other.run(api, "cpu", 1, waiting, sent, {}, None)
+    assert sorted(value for _, images in api.ran for value in images) == list(range(20))
 
 
 @pytest.mark.parametrize("seed", range(5))
