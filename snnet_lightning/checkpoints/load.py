@@ -83,7 +83,8 @@ def read_table(path: str | Path, net: SNNet) -> None:
     """
     rows, latency = Path(path) / STITCHES, Path(path) / LATENCY
     if latency.is_file():
-        net.latency = read_latency(latency, [(stitch.id, stitch.name) for stitch in net.space])
+        stitches = [(stitch.id, stitch.name) for stitch in net.space]
+        net.latency = read_latency(latency, stitches, net.description.input_size)
     if rows.is_file():
         net.rows = with_latency(read_rows(rows, net.space), net.latency)
 

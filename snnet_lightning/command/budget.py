@@ -51,9 +51,14 @@ class Budget:
             latency.at(self.batch)
 
     def tell(self, rows: Sequence[Row], latency: Any = None) -> None:
-        """Say which stitch is chosen, if one is; arguments and errors as of ``selected``."""
-        if self:
+        """Say which stitch is chosen, or that none fits; arguments as of ``selected``."""
+        if not self:
+            return
+        try:
             row = self.selected(rows, latency)
+        except InputError as error:  # the evaluation is done, and its results are there
+            log.warning("%s", error)
+        else:
             log.info("%s: stitch %d, %s, with a top-1 of %.2f %%", self, row.id, row.name, row.acc1)
 
     def selected(self, rows: Sequence[Row], latency: Any = None) -> Row:

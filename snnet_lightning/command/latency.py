@@ -70,7 +70,8 @@ def _in_words(measured: "BatchLatency") -> str:
         return f"{span}, each of {len(measured.stitches)} stitches timed as a whole"
     return (
         f"{span}, {model.constant_ms:.2g} ms and the sum of the parts; error on {len(model.held_out)} other stitches "
-        f"{model.mean_error:.1f} % mean, {model.worst_error:.1f} % worst, rank correlation {model.rank_correlation:.3f}"
+        f"{model.mean_error:.1f} % mean, {model.worst_error:.1f} % worst"
+        + ("" if model.rank_correlation is None else f", rank correlation {model.rank_correlation:.3f}")
     )
 
 

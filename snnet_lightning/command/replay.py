@@ -47,7 +47,7 @@ class Replay:
 
     Args:
         images: folder of PNG and JPEG files, or None for noise.
-        compared: ``front``, ``all``, ``none``, or ids of stitches.
+        compared: ``front`` (of latency, or of FLOPs where none is known), ``all``, ``none``, or ids of stitches.
     """
 
     images: File | None
@@ -59,12 +59,15 @@ class Replay:
         Raises:
             InputError: there is no such stitch.
         """
+        from snnet_lightning.evaluation.results import front_rows
         from snnet_lightning.serve.policy import worthwhile
 
         known = [row.id for row in table.rows]
-        if isinstance(self.compared, str):
-            sets = {"front": [p.id for p in worthwhile(table.profiles, max_batch)], "all": known, "none": []}
-            chosen = sets.get(self.compared, [-1])
+        if self.compared == "front":
+            chosen = [row.id for row in front_rows(table.rows) if table.latency is None]
+            chosen = chosen or [profile.id for profile in worthwhile(table.profiles, max_batch)]
+        elif isinstance(self.compared, str):
+            chosen = {"all": known, "none": []}.get(self.compared, [-1])
         else:
             chosen = self.compared if isinstance(self.compared, list) else [self.compared]
         if not set(chosen) <= set(known):
@@ -76,6 +79,7 @@ class Replay:
 @job
 def task(cfg: DictConfig) -> None:
     from snnet_lightning.command.instantiate import made
+    from snnet_lightning.serve.open_files import allow_many_open_files
     from snnet_lightning.serve.replay.client import replay
     from snnet_lightning.serve.replay.figures import figures_of
     from snnet_lightning.serve.replay.plot import plot_replay
@@ -86,6 +90,7 @@ def task(cfg: DictConfig) -> None:
     if not len(arrivals):
         raise InputError("traffic: no request comes; give more of traffic.rate or traffic.seconds")
     require_free_port(options["host"], options["port"])
+    allow_many_open_files()
     samples = _samples(chosen.images, table)
     names, accuracies = ({row.id: getattr(row, key) for row in table.rows} for key in ("name", "acc1"))
     name = HydraConfig.get().runtime.choices["policy"]

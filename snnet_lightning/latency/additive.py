@@ -57,6 +57,8 @@ def fitted_model(
     )
 
 
-def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
-    """Spearman's."""
+def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
+    """Spearman's; None where all of one are equal."""
+    if min(map(len, map(set, (one, other)))) == 1:
+        return None
     return float(spearman_corrcoef(*(torch.as_tensor(np.array(x), dtype=torch.float64) for x in (one, other))))

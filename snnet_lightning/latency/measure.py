@@ -95,6 +95,7 @@ def measure_latency(net: SNNet, how: Measurement, told: Told = lambda done, of, 
     return Latency(
         device=device_name(how.where.type),
         threads=torch.get_num_threads() if on_cpu else None,
+        input_size=net.description.input_size,
         precision=how.precision,
         channels_last=how.channels_last,
         compiled=how.compile,
@@ -130,20 +131,16 @@ class _Timed:
         self.whole = {stitch: self._repeated(stitch) for stitch in self.stitches}
         few = len(self.stitches) <= self.how.fitted + self.how.held_out
         if not (few or self.how.every_stitch or self.how.cuda_graphs):
-            parts, ends, fitted, held_out = self._parts_and_ends(told)
-            added = sums({part: middle for part, (_, middle, _) in parts.items()}, self.stitches)
-            model = fitted_model(added, {s.id: middle for s, (_, middle, _) in ends.items()}, fitted, held_out)
-            if model.mean_error <= self.how.most_error:
-                found = {stitch: _added(stitch, parts, model.constant_ms) for stitch in self.stitches}
+            by_cost = sorted(self.stitches, key=lambda stitch: self._once(stitch))
+            fitted, held_out = spread(by_cost, self.how.fitted, self.how.held_out)
+            parts, ends = self._rounds(covering(self.stitches), [*fitted, *held_out], told)
+            added = sums({part: median(times) for part, times in parts.items()}, self.stitches)
+            model = fitted_model(added, {s.id: median(times) for s, times in ends.items()}, fitted, held_out)
+            found = {s: _around(model.constant_ms + added[s.id], _by_round(s, parts)) for s in self.stitches}
+            if model.mean_error <= self.how.most_error and all(low > 0 for low, _, _ in found.values()):
                 return _as_table(batch, found, model)
         _, ends = self._rounds([], self.stitches, told)
-        return _as_table(batch, ends, None)
-
-    def _parts_and_ends(self, told: Told) -> tuple[dict[Part, Quartiles], dict[Stitch, Quartiles], list, list]:
-        by_cost = sorted(self.stitches, key=lambda stitch: self._once(stitch))
-        fitted, held_out = spread(by_cost, self.how.fitted, self.how.held_out)
-        parts, ends = self._rounds(covering(self.stitches), [*fitted, *held_out], told)
-        return parts, ends, fitted, held_out
+        return _as_table(batch, {stitch: _quartiles(times) for stitch, times in ends.items()}, None)
 
     def _once(self, stitch: Stitch) -> float:
         self.whole[stitch]()
@@ -151,8 +148,8 @@ class _Timed:
 
     def _rounds(
         self, in_parts: Sequence[Stitch], whole: Sequence[Stitch], told: Told
-    ) -> tuple[dict[Part, Quartiles], dict[Stitch, Quartiles]]:
-        """Quartiles of the parts of some stitches, and of other stitches as a whole."""
+    ) -> tuple[dict[Part, list[float]], dict[Stitch, list[float]]]:
+        """Milliseconds, round by round, of the parts of some stitches, and of other stitches as a whole."""
         of_parts: dict[Part, list[float]] = {part: [] for stitch in in_parts for part in stitch.route}
         of_whole: dict[Stitch, list[float]] = {stitch: [] for stitch in whole}
         jobs = [(stitch, True) for stitch in in_parts] + [(stitch, False) for stitch in whole]
@@ -160,14 +157,17 @@ class _Timed:
         order = random.Random(0)
         for done in range(self.how.rounds):
             order.shuffle(jobs)  # so that what drifts, or runs beside, meets all alike
+            this_round: dict[Part, list[float]] = {part: [] for part in of_parts}
             for i, (stitch, parts) in enumerate(jobs):
                 if parts:
                     for part, milliseconds in self._parts(stitch):
-                        of_parts[part].append(milliseconds)
+                        this_round[part].append(milliseconds)
                 else:
                     of_whole[stitch].append(self.whole[stitch]())
                 told(done * len(jobs) + i + 1, self.how.rounds * len(jobs), f"batch {len(self.x)}")
-        return {p: _quartiles(x) for p, x in of_parts.items()}, {s: _quartiles(x) for s, x in of_whole.items()}
+            for part, times in this_round.items():
+                of_parts[part].append(median(times))
+        return of_parts, of_whole
 
     def _warm_up(self, jobs: Sequence[tuple[Stitch, bool]]) -> None:
         """Run all once, then some until they take the same time again and again."""
@@ -220,9 +220,15 @@ def _quartiles(times: Sequence[float]) -> Quartiles:
     return low, median(times), high
 
 
-def _added(stitch: Stitch, parts: dict[Part, Quartiles], constant: float) -> Quartiles:
-    low, middle, high = (constant + sum(parts[part][i] for part in stitch.route) for i in range(3))
-    return low, middle, high
+def _by_round(stitch: Stitch, parts: dict[Part, list[float]]) -> list[float]:
+    """The parts of a stitch added up in every round: what goes up in one part while it goes down in another cancels."""
+    return [sum(times) for times in zip(*(parts[part] for part in stitch.route), strict=True)]
+
+
+def _around(middle: float, times: Sequence[float]) -> Quartiles:
+    """Quartiles as far from ``middle`` as those of ``times`` are from their median."""
+    low, of_times, high = _quartiles(times)
+    return middle - (of_times - low), middle, middle + (high - of_times)
 
 
 def _as_table(batch: int, found: dict[Stitch, Quartiles], model: AdditiveModel | None) -> BatchLatency:

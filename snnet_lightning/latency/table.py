@@ -40,7 +40,7 @@ class AdditiveModel(Part):
     held_out: tuple[int, ...]
     mean_error: Percent
     worst_error: Percent
-    rank_correlation: float = Field(ge=-1, le=1)
+    rank_correlation: Annotated[float, Field(ge=-1, le=1)] | None
 
 
 class BatchLatency(Part):
@@ -57,6 +57,7 @@ class Latency(Part):
     Args:
         device: its name.
         threads: of PyTorch on a CPU; None on a GPU.
+        input_size: (channels, height, width) of the images.
         date: of the measurement, ISO 8601.
         batches: one a batch size, as they were asked for.
     """
@@ -64,6 +65,7 @@ class Latency(Part):
     format: Literal[1] = 1
     device: Words
     threads: PositiveInt | None
+    input_size: tuple[PositiveInt, PositiveInt, PositiveInt]
     precision: Literal["fp32", "bf16", "fp16"]
     channels_last: bool
     compiled: bool
@@ -117,11 +119,12 @@ def write_latency(latency: Latency, path: Path) -> None:
         unfinished.write_text(json.dumps(latency.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
 
 
-def read_latency(path: Path, stitches: Sequence[tuple[int, str]]) -> Latency:
+def read_latency(path: Path, stitches: Sequence[tuple[int, str]], input_size: Sequence[int]) -> Latency:
     """The inverse of ``write_latency``.
 
     Args:
         stitches: id and name of those of the network.
+        input_size: of the network.
 
     Raises:
         InputError: it is no such file, or of another network.
@@ -133,4 +136,8 @@ def read_latency(path: Path, stitches: Sequence[tuple[int, str]]) -> Latency:
         raise InputError(f"{path}: {f'{key}={given!r:.80}: ' if key else ''}{right}") from error
     if [(stitch.id, stitch.name) for stitch in latency.batches[0].stitches] != [*stitches]:
         raise InputError(f"{path}: its stitches are not those of the network")
+    if latency.input_size != tuple(input_size):
+        raise InputError(
+            f"{path}: was measured on images of {latency.input_size}; the network's are {tuple(input_size)}"
+        )
     return latency

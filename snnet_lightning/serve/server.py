@@ -7,8 +7,9 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import RawValue
@@ -119,6 +120,13 @@ class StitchServer(litserve.LitServer):
         if not self.ends:
             self.speechless = True
             os.kill(os.getpid(), signal.SIGTERM)
+
+    @asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """In the process that speaks HTTP."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which ends this one
+        async with super().lifespan(app):
+            yield
 
     async def predict(self, request: Request) -> dict:
         """Serve a request.
@@ -286,15 +294,19 @@ def _add_routes(app: FastAPI, server: StitchServer) -> None:
 
 
 async def _body(request: Request, most: int) -> bytes:
-    """The body of a request, of which no more is read than allowed."""
-    too_large = RequestError(413, f"more than {most:,} bytes")
-    told = request.headers.get("content-length", "0")
-    if told.isdigit() and int(told) > most:
-        raise too_large
+    """The body of a request, of which no more is kept than allowed.
+
+    Up to as much again is read and dropped: most clients do not listen before they have sent all.
+    """
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > most:
-            raise too_large
-        parts.append(part)
+        if size <= most:
+            parts.append(part)
+        else:
+            parts.clear()
+        if size > 2 * most:
+            break
+    if size > most:
+        raise RequestError(413, f"more than {most:,} bytes")
     return b"".join(parts)

@@ -35,8 +35,11 @@ class ServedTable:
         if not rows or rows[0].acc1 is None:
             raise InputError(f"{where}: no accuracies are known; evaluate.py leaves a folder snnet that has them")
         latency = folder / LATENCY
-        known = read_latency(latency, [(row.id, row.name) for row in rows]) if latency.is_file() else None
-        return cls(description, rows, known)
+        if not latency.is_file():
+            return cls(description, rows, None)
+        return cls(
+            description, rows, read_latency(latency, [(row.id, row.name) for row in rows], description.input_size)
+        )
 
     @property
     def profiles(self) -> list[Profile]:

@@ -75,6 +75,14 @@ def test_an_evaluation_tells_latency_and_what_fits(timed, folder, run_here, tmp_
     assert [row.acc1 for row in again.rows] == [row["acc1"] for row in rows]
 
 
+def test_a_budget_that_no_stitch_meets_ends_no_evaluation(folder, run_here, tmp_path):
+    words = [f"ckpt_path={folder}", "data=digits", "budget.flops=1e3", "trainer.limit_test_batches=1"]
+    run = run_here("evaluate.py", *words, "callbacks.progress=null", directory=tmp_path / "run")
+    assert run.status == 0, run.err
+    assert "budget.flops=1000: no stitch fits; the cheapest, digits_tiny, needs 387,696 FLOPs" in run.out + run.err
+    assert rows_in(tmp_path / "run")
+
+
 def test_milliseconds_that_nobody_measured_are_refused_before_an_evaluation(folder, run_here, tmp_path):
     words = [f"ckpt_path={folder}", "data=digits", "budget.latency_ms=5", "callbacks.progress=null"]
     run = run_here("evaluate.py", *words, directory=tmp_path / "run")

@@ -52,8 +52,14 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_nothing(network_folder, t
         assert answer.json()["stitch"]["id"] == 7
         assert answer.json()["why"] == "the only one served"
         os.killpg(process.pid, number)  # all of them, as a terminal does on Ctrl-C
+        time.sleep(0.2)
+        if process.poll() is None:
+            os.killpg(process.pid, number)  # and once more, for the impatient
         rest, _ = process.communicate(timeout=30)
         assert rest == ""
+        end = time.monotonic() + 10  # the last ones are on their way out
+        while processes_of(process.pid) and time.monotonic() < end:
+            time.sleep(0.1)
         assert not processes_of(process.pid)
     finally:
         if process.poll() is None:

@@ -42,3 +42,4 @@ def test_the_error_is_that_of_the_held_out_alone():
     assert (model.mean_error, model.worst_error) == (pytest.approx(35.0), pytest.approx(50.0))
     assert (model.fitted_on, model.held_out) == ((0, 1, 2), (3, 4))
     assert fitted_model(added, ends | {3: 40.0}, fitted, held_out).rank_correlation == pytest.approx(-1.0, abs=1e-4)
+    assert fitted_model(added, ends | {3: 25.0}, fitted, held_out).rank_correlation is None

@@ -4,6 +4,7 @@ import time
 
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.errors import InputError
@@ -13,7 +14,7 @@ from snnet_lightning.stitch import PairedSpace
 from snnet_lightning.stitch.route import Block
 
 DIGITS = ["digits_tiny", "digits_small", "digits_base"]
-WAIT_MS = (0.4, 1.0, 2.5)  # of a block of each anchor
+WAIT_MS = (0.5, 1.5, 4.5)  # of a block of each anchor
 
 
 @pytest.fixture
@@ -38,10 +39,10 @@ def test_a_stitch_takes_what_its_blocks_wait_for(waiting_net, every_stitch):
     assert [stitch.id for stitch in measured.stitches] == [stitch.id for stitch in waiting_net.space]
     for found in measured.stitches:
         expected = waited(waiting_net.space[found.id])
-        assert expected < found.ms < 2 * expected + 10, found
+        assert 0.9 * expected < found.ms, found  # a sleep is never shorter; how much longer the machine says
         assert found.low <= found.ms <= found.high
-    order = sorted(measured.stitches, key=lambda stitch: waited(waiting_net.space[stitch.id]))
-    assert order[0].ms < order[len(order) // 2].ms < order[-1].ms
+    known = [waited(waiting_net.space[stitch.id]) for stitch in measured.stitches]
+    assert spearmanr(known, [stitch.ms for stitch in measured.stitches]).statistic > 0.8
 
 
 def test_above_the_largest_error_every_stitch_is_timed(digits_net):

@@ -21,7 +21,7 @@ def stitches(net):
 
 def test_there_and_back(net, stitches, tmp_path):
     write_latency(net.latency, tmp_path / "latency.json")
-    assert read_latency(tmp_path / "latency.json", stitches) == net.latency
+    assert read_latency(tmp_path / "latency.json", stitches, (1, 8, 8)) == net.latency
     assert [path.name for path in tmp_path.iterdir()] == ["latency.json"]
 
 
@@ -47,6 +47,7 @@ WRONG = {
     "not a number": (lambda text: text.replace('"ms": ', '"ms": NaN, "x": ', 1), "ms"),
     "a device that ends the line": (lambda text: text.replace("invented", "a\\nb"), "device"),
     "other stitches": (lambda text: text.replace("digits_tiny", "other"), "not those of the network"),
+    "another size of images": (lambda text: json.dumps(json.loads(text) | {"input_size": [1, 9, 9]}), "(1, 9, 9)"),
     "a size twice": (lambda text: text.replace('"batch": 8', '"batch": 1'), "stands there twice"),
 }
 
@@ -58,6 +59,6 @@ def test_what_is_no_such_file(net, stitches, tmp_path, name):
     write_latency(net.latency, path)
     path.write_text(change(path.read_text()))
     with pytest.raises(InputError, match=why) as error:
-        read_latency(path, stitches)
+        read_latency(path, stitches, (1, 8, 8))
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import signal
 import socket
 import subprocess
@@ -36,8 +37,8 @@ def invented_latency(net: SNNet, batches: dict[int, float]) -> Latency:
     """Milliseconds as GFLOPs tell, 1 to 14 of them on digits, times a factor a batch size."""
     ms = {row.id: row.flops / 4e5 for row in net.rows}
     return Latency(
-        device="invented", threads=1, precision="fp32", channels_last=False, compiled=False, cuda_graphs=False,
-        versions={}, date="2026-01-01", batches=tuple(
+        device="invented", threads=1, input_size=net.description.input_size, precision="fp32", channels_last=False,
+        compiled=False, cuda_graphs=False, versions={}, date="2026-01-01", batches=tuple(
             BatchLatency(batch=batch, stitches=tuple(
                 StitchLatency(id=row.id, name=row.name, ms=factor * ms[row.id], low=factor * ms[row.id],
                               high=factor * ms[row.id]) for row in net.rows
@@ -109,9 +110,12 @@ class Server:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """A port that nobody has, out of those that systems do not hand out by themselves."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as one:
+            if one.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 @contextmanager

@@ -179,13 +179,12 @@ def test_a_worker_that_is_killed_comes_back_and_its_requests_are_served(network_
         assert server.get("health").json() == {"status": "ok", "workers": 1, "ready": 1, "restarts": 0}
         (worker,) = spawned(server.process.pid)
         with ThreadPoolExecutor(40) as pool:
-            answers = [pool.submit(server.predict, png(number), stitch=4) for number in range(200)]
-            time.sleep(0.05)
+            answers = [pool.submit(server.predict, png(number), stitch=4) for number in range(300)]
             os.kill(worker, signal.SIGKILL)
-            states = set()
-            end = time.monotonic() + 60
-            while time.monotonic() < end and "restarting" not in states:
-                states.add(server.get("health").json()["status"])
+            assert not all(answer.done() for answer in answers)
+            states, end = [], time.monotonic() + 60
+            while time.monotonic() < end and not ("restarting" in states and states[-1] == "ok"):
+                states.append(server.get("health").json()["status"])
                 time.sleep(0.1)
             found = [answer.result() for answer in answers]
         assert {answer.status_code for answer in found} == {200}

@@ -50,6 +50,9 @@ def test_no_trace(tmp_path, text):
         Trace(str(path))
     with pytest.raises(InputError, match="there is no such file"):
         Trace(str(tmp_path / "none.csv"))
+    path.write_text("1" * 200_000)
+    with pytest.raises(InputError, match="is no CSV: field larger than"):
+        Trace(str(path))
 
 
 def test_too_much():

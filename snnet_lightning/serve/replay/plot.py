@@ -65,7 +65,8 @@ def plot_replay(
 
 
 def _plot_policies(axes: plt.Axes, figures: Sequence[Figures]) -> None:
-    chosen, *fixed = [each for each in figures if each.accuracy is not None]
+    chosen = figures[0]
+    fixed = [each for each in figures[1:] if each.accuracy is not None]
     axes.scatter(
         [each.attainment for each in fixed],
         [each.accuracy for each in fixed],
@@ -76,7 +77,7 @@ def _plot_policies(axes: plt.Axes, figures: Sequence[Figures]) -> None:
     )
     axes.scatter(
         chosen.attainment,
-        chosen.accuracy,
+        np.nan if chosen.accuracy is None else chosen.accuracy,
         200,
         ANCHOR,
         marker="*",

@@ -84,8 +84,11 @@ class Trace:
         path = Path(file)
         if not path.is_file():
             raise InputError(f"traffic.file={file}: there is no such file")
-        with path.open(newline="", encoding="utf-8", errors="replace") as opened:
-            words = [line[0] for line in csv.reader(opened) if line]
+        try:
+            with path.open(newline="", encoding="utf-8", errors="replace") as opened:
+                words = [line[0] for line in csv.reader(opened) if line]
+        except csv.Error as error:
+            raise InputError(f"traffic.file={file}: is no CSV: {error}") from error
         seconds = [_number(word) for word in words]
         if seconds and np.isnan(seconds[0]):
             del seconds[0]
