@@ -1,4 +1,4 @@
-"""The server: LitServe's processes and queues, and what is told over HTTP."""
+"""The server: LitServe's processes and queues, and what becomes of a request."""
 
 import asyncio
 import os
@@ -17,22 +17,20 @@ from typing import Any
 
 import litserve
 import numpy as np
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import FastAPI, Request
 from litserve.utils import LitAPIStatus, ResponseBufferItem
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
 from snnet_lightning.errors import InputError
 from snnet_lightning.serve import requests
 from snnet_lightning.serve.activity import Activity
 from snnet_lightning.serve.options import LONGEST_MS, Serving
-from snnet_lightning.serve.page import page
 from snnet_lightning.serve.policy import Policy
 from snnet_lightning.serve.recent import RecentQuantile
 from snnet_lightning.serve.requests import RequestError
+from snnet_lightning.serve.routes import add_routes
 from snnet_lightning.serve.table import ServedTable
-from snnet_lightning.serve.upload import Resizing, pixels_in
+from snnet_lightning.serve.upload import Resizing, body_of, pixels_in
 from snnet_lightning.serve.worker import Network
 
 TOP = 5  # classes that an answer names
@@ -80,7 +78,7 @@ class StitchServer(litserve.LitServer):
         self.ids = {key: row.id for row in table.rows for key in (str(row.id), row.name)}
         self.stitches = {row.id: row for row in table.rows}
         self.app.router.routes.clear()  # LitServe's own: one that says "running", and one that takes JSON
-        _add_routes(self.app, self)
+        add_routes(self.app, self)
 
     def verify_worker_status(self) -> None:
         """Wait for the first worker, and say so.
@@ -145,7 +143,7 @@ class StitchServer(litserve.LitServer):
     async def _served(self, request: Request) -> dict:
         arrived = time.monotonic()
         within, stitch = self._asked(request)
-        body = await _body(request, self.serving.max_bytes)
+        body = await body_of(request, self.serving.max_bytes)
         kind = request.headers.get("content-type", "")
         decode = partial(pixels_in, body, kind, self.resizing, self.serving.max_pixels)
         pixels = await asyncio.get_running_loop().run_in_executor(self.decoding, decode)
@@ -235,78 +233,3 @@ class StitchServer(litserve.LitServer):
             "restarts": restarts,
         }
         return told, 200 if ready else 503
-
-
-def _add_routes(app: FastAPI, server: StitchServer) -> None:
-    @app.exception_handler(RequestError)
-    async def refused(request: Request, error: RequestError) -> JSONResponse:
-        server.activity.refused(error.status)
-        # What is left of a body that is too large is not waited for.
-        return JSONResponse(
-            {"error": error.why}, error.status, {"Connection": "close"} if error.status == 413 else None
-        )
-
-    @app.exception_handler(ClientDisconnect)
-    async def gone(request: Request, error: ClientDisconnect) -> Response:
-        return Response(status_code=400)  # which nobody hears
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> JSONResponse:
-        server.activity.refused(500)
-        return JSONResponse({"error": "an error of the server, which prints more of it"}, 500)
-
-    @app.exception_handler(404)
-    async def unknown(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"error": "there are /, /predict, /stitches, /health, /metrics and /recent"}, 404)
-
-    @app.exception_handler(405)
-    async def wrong_method(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"error": "images are sent to /predict by POST; all else is asked for by GET"}, 405)
-
-    shown = page(server.table, server.serving.slo_ms)
-
-    @app.get("/")
-    async def root() -> HTMLResponse:
-        return HTMLResponse(shown)
-
-    @app.post("/predict")
-    async def predict(request: Request) -> JSONResponse:
-        return JSONResponse(await server.predict(request))
-
-    @app.get("/stitches")
-    async def stitches() -> JSONResponse:
-        return JSONResponse({"slo_ms": server.serving.slo_ms, "stitches": server.table.as_data()})
-
-    @app.get("/health")
-    async def health() -> JSONResponse:
-        return JSONResponse(*await asyncio.to_thread(server.health))
-
-    @app.get("/metrics")
-    async def metrics() -> Response:
-        server.activity.waiting.set(len(server.response_buffer))
-        server.activity.restarts.set(server.restarts.value)
-        return Response(server.activity.exposed(), media_type=CONTENT_TYPE_LATEST)
-
-    @app.get("/recent")
-    async def recent() -> JSONResponse:
-        seconds = server.activity.recent()
-        return JSONResponse({"now": int(time.time()), "waiting": len(server.response_buffer), "seconds": seconds})
-
-
-async def _body(request: Request, most: int) -> bytes:
-    """The body of a request, of which no more is kept than allowed.
-
-    Up to as much again is read and dropped: most clients do not listen before they have sent all.
-    """
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size <= most:
-            parts.append(part)
-        else:
-            parts.clear()
-        if size > 2 * most:
-            break
-    if size > most:
-        raise RequestError(413, f"more than {most:,} bytes")
-    return b"".join(parts)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from starlette.requests import Request
 
 from snnet_lightning.description import IMAGE_MODES, Description
 from snnet_lightning.errors import InputError
@@ -22,6 +23,28 @@ FILTERS = {
     "hamming": Image.Resampling.HAMMING,
     "lanczos": Image.Resampling.LANCZOS,
 }
+
+
+async def body_of(request: Request, most: int) -> bytes:
+    """The body of a request, of which no more is kept than allowed.
+
+    Up to as much again is read and dropped: most clients do not listen before they have sent all.
+
+    Raises:
+        RequestError: it is too large.
+    """
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size <= most:
+            parts.append(part)
+        else:
+            parts.clear()
+        if size > 2 * most:
+            break
+    if size > most:
+        raise RequestError(413, f"more than {most:,} bytes")
+    return b"".join(parts)
 
 
 class Resizing(NamedTuple):
