@@ -27,6 +27,7 @@ from snnet_lightning.anchors.sequences import (
     SENetAnchor,
     SequenceAnchor,
     TResNetAnchor,
+    VisformerAnchor,
 )
 from snnet_lightning.anchors.stage_ends import HieraAnchor, HieraDetAnchor, RexNetAnchor
 from snnet_lightning.anchors.staged import (
@@ -107,6 +108,7 @@ ADAPTERS: dict[str, type[Anchor]] = {
     "VisionTransformerDistilled": VisionTransformerAnchor,
     "VisionTransformerRelPos": RelPosAnchor,
     "VisionTransformerSAM": SamAnchor,
+    "Visformer": VisformerAnchor,
     "VovNet": VovNetAnchor,
     "Xcit": XcitAnchor,
 }

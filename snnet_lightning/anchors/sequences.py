@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from torch import nn
+from torch import Tensor, nn
 
-from snnet_lightning.anchors.anchor import Anchor
+from snnet_lightning.anchors.anchor import Anchor, Owner
 
 
 class SequenceAnchor(Anchor):
@@ -80,6 +80,24 @@ class SENetAnchor(ResNetAnchor):
 class TResNetAnchor(NamedStagesAnchor):
     stem_modules = ("body.s2d", "body.conv1")
     stage_names = ("body.layer1", "body.layer2", "body.layer3", "body.layer4")
+
+
+class VisformerAnchor(NamedStagesAnchor):
+    """On entering a stage, patches are merged and positions added."""
+
+    stage_names = ("stage1", "stage2", "stage3")
+    norm_modules = ("norm",)
+
+    def entry(self, stage: int) -> list[Owner]:
+        return self._named((f"patch_embed{stage + 1}", f"pos_embed{stage + 1}"))
+
+    def enter(self, stage: int, x: Tensor) -> Tensor:
+        patch_embed, *positions = self.entry(stage)
+        x = patch_embed(x)
+        return self.model.pos_drop(x + positions[0]) if positions else x
+
+    def stem(self, x: Tensor) -> Tensor:
+        return self.enter(0, super().stem(x))
 
 
 class ConvMixerAnchor(NamedStagesAnchor):
