@@ -27,7 +27,6 @@ from snnet_lightning.anchors.sequences import (
     SENetAnchor,
     SequenceAnchor,
     TResNetAnchor,
-    VisformerAnchor,
 )
 from snnet_lightning.anchors.stage_ends import HieraAnchor, HieraDetAnchor, RexNetAnchor
 from snnet_lightning.anchors.staged import (
@@ -108,7 +107,6 @@ ADAPTERS: dict[str, type[Anchor]] = {
     "VisionTransformerDistilled": VisionTransformerAnchor,
     "VisionTransformerRelPos": RelPosAnchor,
     "VisionTransformerSAM": SamAnchor,
-    "Visformer": VisformerAnchor,
     "VovNet": VovNetAnchor,
     "Xcit": XcitAnchor,
 }

@@ -1,15 +1,16 @@
 """Models whose stages are plain sequences of blocks: whatever downsamples is the first block of its stage."""
 
 from collections.abc import Iterable
+from typing import ClassVar, cast
 
-from torch import Tensor, nn
+from torch import nn
 
-from snnet_lightning.anchors.anchor import Anchor, Owner
+from snnet_lightning.anchors.anchor import Anchor, Layout
 
 
 class SequenceAnchor(Anchor):
-    layout = "NCHW"
-    norm_modules = ()
+    layout: Layout = "NCHW"
+    norm_modules: ClassVar[tuple[str, ...]] = ()
     stages_name = "stages"
 
     def sequences(self) -> Iterable[nn.Module]:
@@ -58,7 +59,7 @@ class NamedStagesAnchor(SequenceAnchor):
     stage_names: tuple[str, ...]
 
     def sequences(self) -> Iterable[nn.Module]:
-        return self._named(self.stage_names)
+        return cast("list[nn.Module]", self._named(self.stage_names))
 
 
 class RegNetAnchor(NamedStagesAnchor):
@@ -67,7 +68,7 @@ class RegNetAnchor(NamedStagesAnchor):
 
 
 class ResNetAnchor(NamedStagesAnchor):
-    stem_modules = ("conv1", "bn1", "act1", "maxpool")
+    stem_modules: ClassVar[tuple[str, ...]] = ("conv1", "bn1", "act1", "maxpool")
     stage_names = ("layer1", "layer2", "layer3", "layer4")
     head_modules = ("fc",)
 
@@ -80,24 +81,6 @@ class SENetAnchor(ResNetAnchor):
 class TResNetAnchor(NamedStagesAnchor):
     stem_modules = ("body.s2d", "body.conv1")
     stage_names = ("body.layer1", "body.layer2", "body.layer3", "body.layer4")
-
-
-class VisformerAnchor(NamedStagesAnchor):
-    """On entering a stage, patches are merged and positions added."""
-
-    stage_names = ("stage1", "stage2", "stage3")
-    norm_modules = ("norm",)
-
-    def entry(self, stage: int) -> list[Owner]:
-        return self._named((f"patch_embed{stage + 1}", f"pos_embed{stage + 1}"))
-
-    def enter(self, stage: int, x: Tensor) -> Tensor:
-        patch_embed, *positions = self.entry(stage)
-        x = patch_embed(x)
-        return self.model.pos_drop(x + positions[0]) if positions else x
-
-    def stem(self, x: Tensor) -> Tensor:
-        return self.enter(0, super().stem(x))
 
 
 class ConvMixerAnchor(NamedStagesAnchor):

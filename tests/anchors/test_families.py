@@ -108,7 +108,6 @@ EXAMPLES: dict[str, list[tuple[str, int, dict]]] = {
     "VisionTransformerDistilled": [("deit_tiny_distilled_patch16_224", 32, VIT)],
     "VisionTransformerRelPos": [("vit_relpos_small_patch16_224", 32, VIT), ("test_vit_relpos", 160, {})],
     "VisionTransformerSAM": [("samvit_base_patch16_224", 32, {**VIT, "neck_chans": 16})],
-    "Visformer": [("visformer_tiny", 64, {"img_size": 64, "depth": (1, 2, 1)})],
     "VovNet": [("vovnet39a", 64, {"block_per_stage": (1, 1, 1, 1)})],
     "Xcit": [("xcit_nano_12_p16_224", 32, VIT)],
 }
