@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -25,7 +25,7 @@ from snnet_lightning.stitch import Space, space_as_data, space_from_data
 IMAGE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
 KEY = "description"  # under which a checkpoint holds it
 ORIGIN = "origin"  # under which files say where the network comes from
-FORMAT = 1
+FORMAT: Final = 1
 
 
 def plain(value: Any) -> Any:

@@ -16,6 +16,11 @@ def test_ruff_is_clean(check):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_types_are_clean():
+    done = subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_ci_runs_the_readmes_test_command():
     command = next(line for line in (ROOT / "README.md").read_text().splitlines() if line.endswith("-m pytest"))
     last = (ROOT / ".ci" / "run").read_text().splitlines()[-1]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from math import prod
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from snnet_lightning.description import AnchorDescription
 from snnet_lightning.evaluating import evaluating
-from snnet_lightning.stitch.route import Block, Depths, Entry, Head, Part, Stem, anchor_route
+from snnet_lightning.stitch.route import AnchorPart, Block, Depths, Entry, Head, Stem, anchor_route
 
 Layout = Literal["NLC", "NHWC", "NCHW"]
 Owner = nn.Module | nn.Parameter  # has parameters, or is one
@@ -51,6 +51,7 @@ class Anchor(nn.Module):
     """
 
     layout: Layout
+    model: Any  # a module, but what of timm's is in it, nn.Module cannot say
     # Names of submodules, dotted where they lie deeper; a name that a model lacks is skipped. Bare parameters
     # may be named too where an adapter overrides the method that would run the modules.
     stem_modules: ClassVar[tuple[str, ...]] = ("stem",)
@@ -64,7 +65,7 @@ class Anchor(nn.Module):
         self.described = described
         self.name = described.alias
         self.model = model
-        self.input_size = tuple(input_size)
+        self.input_size = cast("tuple[int, int, int]", tuple(input_size))
 
     # --- what an adapter defines ---------------------------------------------------------------------------
 
@@ -93,7 +94,7 @@ class Anchor(nn.Module):
     def enter(self, stage: int, x: Tensor) -> Tensor:
         """Run the modules of ``entry``."""
         for module in self.entry(stage):
-            x = module(x)
+            x = cast("nn.Module", module)(x)
         return x
 
     def block(self, stage: int, index: int) -> list[Owner]:
@@ -131,7 +132,7 @@ class Anchor(nn.Module):
         fixed = self.model.pretrained_cfg.get("fixed_input_size", False)
         return not fixed or getattr(self.model, "dynamic_img_size", False)
 
-    def run(self, part: Part, x: Tensor) -> Tensor:
+    def run(self, part: AnchorPart, x: Tensor) -> Tensor:
         """Run one part of this anchor."""
         match part:
             case Stem():
@@ -149,7 +150,7 @@ class Anchor(nn.Module):
             x = self.run(part, x)
         return x
 
-    def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
+    def parameters_of(self, part: AnchorPart) -> Iterator[nn.Parameter]:
         """The parameters that ``part`` runs. The stem owns what no other part does."""
         match part:
             case Stem():
@@ -165,7 +166,7 @@ class Anchor(nn.Module):
                 owners = self._named(names + self.norm_modules if norm else names)
         return (p for owner in owners for p in _parameters(owner))
 
-    def batch_norms_of(self, part: Part) -> tuple[_BatchNorm, ...]:
+    def batch_norms_of(self, part: AnchorPart) -> tuple[_BatchNorm, ...]:
         """The BatchNorm layers with running statistics that ``part`` runs, in order."""
         if not isinstance(part, Head):
             return self._batch_norms.get(replace(part, anchor=0), ())
@@ -173,10 +174,10 @@ class Anchor(nn.Module):
         return tuple(layer for layer in self._batch_norms.get(Head(0), ()) if layer not in left_out)
 
     @cached_property
-    def _batch_norms(self) -> dict[Part, tuple[_BatchNorm, ...]]:
+    def _batch_norms(self) -> dict[AnchorPart, tuple[_BatchNorm, ...]]:
         """Those of every part (as of anchor 0), seen in one forward pass."""
         layers = [m for m in self.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
-        found: dict[Part, tuple[_BatchNorm, ...]] = {}
+        found: dict[AnchorPart, tuple[_BatchNorm, ...]] = {}
         if not layers:
             return found
         ran: list[_BatchNorm] = []
@@ -194,7 +195,7 @@ class Anchor(nn.Module):
 
     def _run_modules(self, names: tuple[str, ...], x: Tensor) -> Tensor:
         for module in self._named(names):
-            x = module(x)
+            x = cast("nn.Module", module)(x)
         return x
 
     @cached_property
@@ -204,14 +205,14 @@ class Anchor(nn.Module):
         return tuple(prod(activation.spatial) - activation.prefix for activation in last)
 
     @cached_property
-    def activations(self) -> dict[Part, Activation]:
+    def activations(self) -> dict[AnchorPart, Activation]:
         """Layout and shape after every part but the head, seen in one forward pass (parts as of anchor 0)."""
         return {
             part: Activation(self.layout, tuple(x.shape[1:]), self.prefix)
             for part, x in self._run_parts(anchor_route(0, self.depths)[:-1])
         }
 
-    def _run_parts(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Tensor]]:
+    def _run_parts(self, parts: Sequence[AnchorPart]) -> Iterator[tuple[AnchorPart, Tensor]]:
         """Every part with what it gives, one after the other, on an empty image in eval mode."""
         parameter = next(self.parameters())
         with torch.no_grad(), evaluating(self):

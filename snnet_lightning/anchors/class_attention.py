@@ -1,5 +1,7 @@
 """Transformers whose class token meets the patches only in a few last blocks, which are part of the head."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Anchor, Owner
@@ -52,7 +54,7 @@ class VoloAnchor(Anchor):
     head_modules = ("head", "aux_head")
 
     @classmethod
-    def refusal(cls, model: nn.Module) -> str | None:
+    def refusal(cls, model: Any) -> str | None:
         kinds = [isinstance(module, nn.Sequential) for module in model.network[:3]]
         return None if kinds == [True, False, True] else "its second module does not downsample"
 

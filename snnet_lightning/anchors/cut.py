@@ -7,10 +7,10 @@ from typing import Any
 from torch import nn
 
 from snnet_lightning.anchors.anchor import Anchor, Owner
-from snnet_lightning.stitch.route import Block, Entry, Part, anchor_route
+from snnet_lightning.stitch.route import AnchorPart, Block, Entry, anchor_route
 
 
-def cut(anchor: Anchor, parts: Iterable[Part]) -> Anchor:
+def cut(anchor: Anchor, parts: Iterable[AnchorPart]) -> Anchor:
     """A copy that holds no parameters but those of ``parts`` (parts of this anchor), and can run only these.
 
     What is left keeps its name.

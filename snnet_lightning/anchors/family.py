@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import Field, PositiveInt
 
@@ -70,7 +70,7 @@ class AnchorFamily:
     @cached_property
     def described(self) -> tuple[AnchorDescription, ...]:
         """What a description says of them."""
-        each = self.kwargs_each or [{}] * len(self.names)
+        each: Sequence[Mapping[str, Any]] = self.kwargs_each or [{}] * len(self.names)
         aliases = self.aliases or short_names(self.names)
         return tuple(
             AnchorDescription(name=name, alias=alias, kwargs={**self.kwargs, **own})
@@ -106,7 +106,8 @@ def create_anchors(
     """Make anchors; arguments and errors as of ``AnchorFamily``."""
     each = None if kwargs_each is None else tuple(map(dict, kwargs_each))
     weights = weights if isinstance(weights, str) else tuple(weights)
-    family = AnchorFamily(tuple(names), tuple(input_size), num_classes, weights, dict(kwargs or {}), each, new_heads)
+    size = cast("tuple[int, int, int]", tuple(input_size))
+    family = AnchorFamily(tuple(names), size, num_classes, weights, dict(kwargs or {}), each, new_heads)
     return family.create()
 
 

@@ -3,6 +3,8 @@
 What flows between blocks keeps height and width, so that every block can be run by itself, at any input size.
 """
 
+from typing import cast
+
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Owner
@@ -56,8 +58,8 @@ class PyramidVisionTransformerAnchor(StagedAnchor):
     def enter(self, stage: int, x: Tensor) -> Tensor:
         if stage == 0:
             return x
-        norm, downsample = self.entry(stage)
-        return downsample(norm(x).permute(0, 3, 1, 2).contiguous())
+        x = self.model.stages[stage - 1].norm(x)
+        return self.model.stages[stage].downsample(x.permute(0, 3, 1, 2).contiguous())
 
     def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
         return self.stages()[stage][index](x.flatten(1, 2), x.shape[1:3]).reshape(x.shape)
@@ -116,7 +118,7 @@ class TwinsAnchor(StagedAnchor):
     def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
         tokens = x.flatten(1, 2)
         for module in self.block(stage, index):
-            tokens = module(tokens, x.shape[1:3])
+            tokens = cast("nn.Module", module)(tokens, x.shape[1:3])
         return tokens.reshape(x.shape)
 
     def tail(self, x: Tensor) -> Tensor:

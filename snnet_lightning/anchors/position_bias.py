@@ -1,5 +1,7 @@
 """Vision transformers with relative positions, or with rotary embeddings that every block takes besides."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +43,7 @@ class EvaAnchor(VisionTransformerAnchor):
 
     def __init__(self, described: AnchorDescription, model: nn.Module, input_size: tuple[int, int, int]):
         super().__init__(described, model, input_size)
-        embed = model.patch_embed
+        embed: Any = model.patch_embed
         self.grid = embed.dynamic_feat_size(input_size[1:]) if model.dynamic_img_size else embed.grid_size
 
     @classmethod

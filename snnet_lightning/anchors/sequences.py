@@ -1,15 +1,16 @@
 """Models whose stages are plain sequences of blocks: whatever downsamples is the first block of its stage."""
 
 from collections.abc import Iterable
+from typing import ClassVar, cast
 
 from torch import nn
 
-from snnet_lightning.anchors.anchor import Anchor
+from snnet_lightning.anchors.anchor import Anchor, Layout
 
 
 class SequenceAnchor(Anchor):
-    layout = "NCHW"
-    norm_modules = ()
+    layout: Layout = "NCHW"
+    norm_modules: ClassVar[tuple[str, ...]] = ()
     stages_name = "stages"
 
     def sequences(self) -> Iterable[nn.Module]:
@@ -58,7 +59,7 @@ class NamedStagesAnchor(SequenceAnchor):
     stage_names: tuple[str, ...]
 
     def sequences(self) -> Iterable[nn.Module]:
-        return self._named(self.stage_names)
+        return cast("list[nn.Module]", self._named(self.stage_names))
 
 
 class RegNetAnchor(NamedStagesAnchor):
@@ -67,7 +68,7 @@ class RegNetAnchor(NamedStagesAnchor):
 
 
 class ResNetAnchor(NamedStagesAnchor):
-    stem_modules = ("conv1", "bn1", "act1", "maxpool")
+    stem_modules: ClassVar[tuple[str, ...]] = ("conv1", "bn1", "act1", "maxpool")
     stage_names = ("layer1", "layer2", "layer3", "layer4")
     head_modules = ("fc",)
 

@@ -1,17 +1,21 @@
 """Models whose stages are modules that hold ``blocks``, often behind a ``downsample`` that runs on entry."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Anchor, Layout, Owner
+from snnet_lightning.description import AnchorDescription
 
 
 class StagedAnchor(Anchor):
-    layout = "NCHW"
+    layout: Layout = "NCHW"
     stages_name = "stages"
     entry_modules: tuple[str, ...] = ("downsample",)
     tail_modules = ("final_conv",)
-    norm_modules = ("norm_pre", "norm")  # a model has one of the two, or has its norm in the head
-    head_modules = ("head", "head_dist")
+    # A model has one of the two, or has its norm in the head.
+    norm_modules: ClassVar[tuple[str, ...]] = ("norm_pre", "norm")
+    head_modules: ClassVar[tuple[str, ...]] = ("head", "head_dist")
 
     def stages(self) -> list[list[nn.Module]]:
         return [list(stage.blocks) for stage in getattr(self.model, self.stages_name)]
@@ -60,9 +64,9 @@ class PatchStagedAnchor(StagedAnchor):
 class LevitAnchor(StagedAnchor):
     """Tokens, or feature maps in the convolutional variants; the distilled head averages two classifiers."""
 
-    @property
-    def layout(self) -> Layout:
-        return "NCHW" if self.model.use_conv else "NLC"
+    def __init__(self, described: AnchorDescription, model: nn.Module, input_size: tuple[int, int, int]):
+        super().__init__(described, model, input_size)
+        self.layout = "NCHW" if self.model.use_conv else "NLC"
 
     def stem(self, x: Tensor) -> Tensor:
         x = self.model.stem(x)

@@ -87,7 +87,7 @@ def create_model(
     make = partial(timm.create_model, timm_name, num_classes=num_classes, in_chans=input_size[0])
     size = _size_argument(timm_name, input_size)
     try:
-        model = make(pretrained=weights == PRETRAINED, **size | dict(kwargs))
+        model: Any = make(pretrained=weights == PRETRAINED, **size | dict(kwargs))
     except WRONG_KWARGS as error:
         option = f"{options.kwargs} of {timm_name}"
         if size and _works(make, kwargs):

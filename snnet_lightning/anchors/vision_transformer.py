@@ -3,13 +3,13 @@
 from timm.layers import resample_abs_pos_embed_nhwc
 from torch import Tensor, nn
 
-from snnet_lightning.anchors.anchor import Anchor
+from snnet_lightning.anchors.anchor import Anchor, Layout
 
 
 class VisionTransformerAnchor(Anchor):
     """timm's VisionTransformer: DeiT, DeiT3, ViT."""
 
-    layout = "NLC"
+    layout: Layout = "NLC"
     head_modules = ("attn_pool", "fc_norm", "head", "head_dist")
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -81,7 +82,8 @@ def _state_of(model: nn.Module, path: str, option: str, names: tuple[str, str]) 
 
 def classifier_names(model: nn.Module) -> tuple[str, ...]:
     """The modules that depend on the number of classes, as timm knows them; distilled models have two."""
-    names = model.pretrained_cfg.get("classifier") or ()
+    known: Any = model.pretrained_cfg
+    names = known.get("classifier") or ()
     return (names,) if isinstance(names, str) else tuple(names)
 
 

@@ -41,7 +41,7 @@ class Distillation(ABC):
         """
         largest = net.anchors[-1]
         if self.name == ANCHOR:
-            self.teacher = AnchorTeacher(largest)
+            self.teacher: AnchorTeacher | ExternalTeacher = AnchorTeacher(largest)
         else:
             self.teacher = ExternalTeacher(self.name, self.weights, largest)
 

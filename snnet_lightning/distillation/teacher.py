@@ -3,6 +3,8 @@
 They are no modules, so that no LightningModule that holds one registers, trains or saves it.
 """
 
+from typing import Any
+
 import timm
 import torch
 from torch import Tensor
@@ -39,8 +41,8 @@ class ExternalTeacher:
             )
         model = create_model(timm_name, anchor.input_size, anchor.num_classes, weights, {}, OPTIONS)
         like = next(anchor.parameters())
-        self.model = model.eval().requires_grad_(False).to(like.device, like.dtype)
-        cfgs = anchor.model.pretrained_cfg, model.pretrained_cfg
+        self.model: Any = model.eval().requires_grad_(False).to(like.device, like.dtype)
+        cfgs: tuple[Any, Any] = anchor.model.pretrained_cfg, self.model.pretrained_cfg
         self.renormalise = renormalisation(*cfgs, channels=anchor.input_size[0], like=like)
 
     @torch.no_grad()

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from snnet_lightning.evaluation.memory import peak_activations
 from snnet_lightning.network.compile_parts import uncompiled
 from snnet_lightning.network.snnet import SNNet, module_key
 from snnet_lightning.network.split_batchnorm import auxiliary_parameters
-from snnet_lightning.stitch.route import Layer, Part, Stem, Stitch
+from snnet_lightning.stitch.route import AnchorPart, Layer, Part, Stem, Stitch
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # on import fvcore scripts a loss, which torch warns of
@@ -60,7 +60,7 @@ def count_flops(module: nn.Module, x: Tensor) -> int:
 class _PartOfAnchor(nn.Module):
     """One part as a module, since fvcore counts modules."""
 
-    def __init__(self, anchor: Anchor, part: Part):
+    def __init__(self, anchor: Anchor, part: AnchorPart):
         super().__init__()
         self.anchor, self.part = anchor, part
 
@@ -80,6 +80,7 @@ def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
             if part in flops:
                 continue
             x = torch.zeros(1, *_input_shape(net, before, part), device=parameter.device, dtype=parameter.dtype)
+            module: nn.Module
             if isinstance(part, Layer):
                 module = net.stitching_layers[module_key(part)].folded()
                 run[part] = list(module.parameters())
@@ -107,5 +108,6 @@ def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
 def _input_shape(net: SNNet, before: Part | None, part: Part) -> tuple[int, ...]:
     if isinstance(part, Stem):
         return net.anchors[part.anchor].input_size
-    source = net.part_before(part) if isinstance(before, Layer) else before
-    return net.activation_after(source).shape
+    if isinstance(before, Layer) and not isinstance(part, Layer):
+        before = net.part_before(part)
+    return net.activation_after(cast("AnchorPart", before)).shape

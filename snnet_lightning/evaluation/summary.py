@@ -1,4 +1,4 @@
-"""An SN-Net in a few numbers; the README has the formulas."""
+"""An SN-Net in a few numbers; docs/runs.md has the formulas."""
 
 import json
 import math

@@ -114,7 +114,7 @@ class Estimates:
         self.pooled: tuple[Tensor, Tensor, Tensor] | None = None  # rows, means and centred squares of the channels
 
     def of(self, stitch: Stitch) -> Iterator[Statistics | None]:
-        return map(self.nodes.get, self.places[stitch])
+        return (self.nodes.get(name) if name else None for name in self.places[stitch])
 
     def pool(self) -> None:
         """Take in a batch, after all nodes have seen it."""
@@ -132,6 +132,7 @@ class Estimates:
 
     def values(self) -> dict[str, Tensor]:
         """Means and unbiased variances (2, channels) by the node's name, as ``RouteStatistics.set`` takes them."""
+        assert self.pooled is not None  # at least one batch was taken in
         rows, mean, squares = self.pooled
         values = torch.stack([mean, squares / (rows - 1)]).to(self.batch)
         return {name: part.clone() for name, part in zip(self.nodes, values.split(self.sizes, 1), strict=True)}
@@ -143,12 +144,12 @@ class Estimates:
         for layer in layers:  # with a momentum of 1, running statistics are what PyTorch finds in a batch
             layer.training, layer.momentum, layer.num_batches_tracked = True, 1.0, None
             if isinstance(layer, SplitBatchNorm2d):  # which would give it half of the batch
-                layer.forward = partial(nn.BatchNorm2d.forward, layer)
+                vars(layer)["forward"] = partial(nn.BatchNorm2d.forward, layer)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for layer, *before in self.before:
-            layer.training, layer.momentum, layer.num_batches_tracked = before
+        for layer, training, momentum, tracked in self.before:
+            layer.training, layer.momentum, layer.num_batches_tracked = training, momentum, tracked
             vars(layer).pop("forward", None)
         for hook in self.hooks:
             hook.remove()

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.anchors.cut import cut
 from snnet_lightning.description import Description, LayersDescription
+from snnet_lightning.network.modules_of import ModuleDictOf
 from snnet_lightning.network.split_batchnorm import without_auxiliary
-from snnet_lightning.stitch.route import Layer, Part, Stitch
+from snnet_lightning.stitch.route import AnchorPart, Layer, Part, Stitch
 
 if TYPE_CHECKING:
     from snnet_lightning.network.snnet import SNNet
@@ -41,7 +42,7 @@ class ExtractedStitch(nn.Module):
     ):
         super().__init__()
         self.name, self.description, self.route = name, description, tuple(route)
-        self.anchors = nn.ModuleDict({str(index): anchor for index, anchor in anchors.items()})
+        self.anchors: ModuleDictOf[Anchor] = ModuleDictOf({str(index): anchor for index, anchor in anchors.items()})
         self.stitching_layers = nn.ModuleDict(stitching_layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,7 +57,7 @@ def extract(net: SNNet, stitch: Stitch) -> nn.Module:
 
     Low-rank terms are folded into their stitching layers, and calibrated BatchNorm statistics are the layers' own.
     """
-    parts: dict[int, list[Part]] = {}
+    parts: dict[int, list[AnchorPart]] = {}
     for part in stitch.route:
         if not isinstance(part, Layer):
             parts.setdefault(part.anchor, []).append(part)
@@ -69,7 +70,7 @@ def extract(net: SNNet, stitch: Stitch) -> nn.Module:
     for anchor in anchors.values():
         without_auxiliary(anchor)
     if stitch.is_anchor:
-        extracted = anchors[stitch.route[0].anchor].model
+        extracted: nn.Module = anchors[stitch.anchors[0]].model
     else:
         layers = {key: copy.deepcopy(layer.folded()) for key, layer in net.stitching_layers_of(stitch)}
         described = net.description.model_copy(update={"layers": LayersDescription()})

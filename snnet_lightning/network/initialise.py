@@ -18,7 +18,7 @@ from snnet_lightning.network.residuals import (
 )
 from snnet_lightning.network.snnet import SNNet, module_key
 from snnet_lightning.network.stitching_layer import tokens_of
-from snnet_lightning.stitch.route import Layer, Part, anchor_route, stitch_name
+from snnet_lightning.stitch.route import AnchorPart, Layer, anchor_route, stitch_name
 
 
 @torch.no_grad()
@@ -64,9 +64,9 @@ class _Moments:
 
     def __init__(self, net: SNNet):
         self.net = net
-        self.inputs: dict[tuple[Part, int], CoMoments] = defaultdict(CoMoments)
-        self.crossed: dict[tuple[Part, Part], CoMoments] = defaultdict(CoMoments)
-        self.targets: dict[Part, CoMoments] = defaultdict(CoMoments)
+        self.inputs: dict[tuple[AnchorPart, int], CoMoments] = defaultdict(CoMoments)
+        self.crossed: dict[tuple[AnchorPart, AnchorPart], CoMoments] = defaultdict(CoMoments)
+        self.targets: dict[AnchorPart, CoMoments] = defaultdict(CoMoments)
         self.joins = [
             (layer, before, net.part_before(after))
             for layer, pairs in net.space.crossings.items()
@@ -75,7 +75,7 @@ class _Moments:
 
     def update(self, images: Tensor) -> None:
         activations = self._activations(images)
-        rows: dict[tuple[Part, int], Tensor] = {}  # aligned inputs, which several targets of one anchor share
+        rows: dict[tuple[AnchorPart, int], Tensor] = {}  # aligned inputs, which several targets of one anchor share
         done, wanted_of = set(), set()
         for layer, before, target in self.joins:
             stitching_layer = self.net.stitching_layers[module_key(layer)]
@@ -120,7 +120,7 @@ class _Moments:
             found.append(LayerResidual(module_key(layer), relative(sum(errors), sum(totals)), cka, places))
         return found
 
-    def _activations(self, images: Tensor) -> dict[Part, Tensor]:
+    def _activations(self, images: Tensor) -> dict[AnchorPart, Tensor]:
         """What follows every part that some join needs; every anchor runs once."""
         needed = {part for _, before, target in self.joins for part in (before, target)}
         kept = {}

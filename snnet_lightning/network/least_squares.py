@@ -19,9 +19,12 @@ class CoMoments:
     large against the spread; a plain sum of products would not.
     """
 
-    def __init__(self):
+    mean_x: Tensor  # like all of these, of the rows that were seen; none before the first
+    mean_y: Tensor
+    products: Tensor
+
+    def __init__(self) -> None:
         self.rows = 0
-        self.mean_x = self.mean_y = self.products = None
 
     def update(self, x: Tensor, y: Tensor) -> None:
         x, y = in_float64(x), in_float64(y)
@@ -54,6 +57,8 @@ def pseudo_inverse(inputs: CoMoments) -> Tensor:
     varies = squares > inputs.rows * (ROUNDING * inputs.mean_x) ** 2
     scale = torch.where(varies, squares, 1.0).sqrt()
     weights = torch.outer(varies / scale, varies / scale)
+    values: Tensor
+    vectors: Tensor
     values, vectors = torch.linalg.eigh(inputs.products * weights)
     inverse = torch.where(values > NOISE_FLOOR * values[-1], 1 / values, 0.0)
     return (vectors * inverse) @ vectors.T * weights

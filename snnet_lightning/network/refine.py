@@ -88,7 +88,7 @@ def _stitches_of_layers(net: SNNet) -> list[list[Stitch]]:
 
 
 def _gradients(
-    net: SNNet, images: Tensor, stitches: Sequence[Stitch], trained: Sequence[nn.Parameter]
+    net: SNNet, images: Tensor, stitches: Sequence[Stitch], trained: Sequence[Tensor]
 ) -> tuple[float, list[Tensor]]:
     """Mean loss of the stitches, and the sum of their gradients.
 
@@ -134,7 +134,7 @@ def _divergence(logits: Tensor, target: Tensor) -> Tensor:
 
 
 @contextmanager
-def _trained_alone(net: nn.Module, trained: Sequence[nn.Parameter]) -> Iterator[None]:
+def _trained_alone(net: nn.Module, trained: Sequence[Tensor]) -> Iterator[None]:
     """Give gradients to ``trained`` and to nothing else; afterwards all is as it was, without gradients."""
     flags = [(parameter, parameter.requires_grad) for parameter in net.parameters()]
     net.requires_grad_(False)

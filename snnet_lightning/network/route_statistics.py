@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.anchors.weights import state_differences
 from snnet_lightning.network.compile_parts import uncompiled
-from snnet_lightning.stitch.route import Layer, Part, Stitch, StitchSpace
+from snnet_lightning.stitch.route import AnchorPart, Layer, Part, Stitch, StitchSpace
 
 CALIBRATED = "calibrated"  # the entry of a state dict that lists the ids
 
@@ -34,7 +34,7 @@ class Statistics:
         # Not by their attributes, which a module looks up in several places: a forward pass does this for every layer.
         buffers = [layer._buffers for layer in layers]
         self.own = list(zip(buffers, values[0].split(sizes), values[1].split(sizes), strict=True))
-        self.others: list[tuple[dict[str, Tensor], Tensor, Tensor]] = []
+        self.others: list[tuple[dict[str, Tensor | None], Tensor | None, Tensor | None]] = []
 
     def __enter__(self) -> None:
         self.others = [(buffers, buffers["running_mean"], buffers["running_var"]) for buffers, *_ in self.own]
@@ -44,7 +44,7 @@ class Statistics:
         _point(self.others)
 
 
-def _point(statistics: Iterable[tuple[dict[str, Tensor], Tensor, Tensor]]) -> None:
+def _point(statistics: Iterable[tuple[dict[str, Tensor | None], Tensor | None, Tensor | None]]) -> None:
     for buffers, mean, variance in statistics:
         buffers["running_mean"] = mean
         buffers["running_var"] = variance
@@ -99,7 +99,9 @@ class RouteStatistics(nn.Module):
         names = {stitch: self.places[stitch] for stitch in stitches}
         used = dict.fromkeys(name for places in names.values() for name in places if name)
         self.nodes = {name: Statistics(self.layers[name], values[name]) for name in used}
-        self.routes = {stitch: tuple(map(self.nodes.get, places)) for stitch, places in names.items()}
+        self.routes = {
+            stitch: tuple(self.nodes.get(name) if name else None for name in places) for stitch, places in names.items()
+        }
 
     @cached_property
     def places(self) -> dict[int, tuple[str | None, ...]]:
@@ -129,7 +131,7 @@ class RouteStatistics(nn.Module):
             places[stitch.id] = tuple(route)
         return places, layers
 
-    def _batch_norms_of(self, part: Part) -> tuple[_BatchNorm, ...]:
+    def _batch_norms_of(self, part: AnchorPart) -> tuple[_BatchNorm, ...]:
         anchor = self.anchors[part.anchor]
         with uncompiled(anchor):  # it is run to see them
             return anchor.batch_norms_of(part)
@@ -178,7 +180,7 @@ class RouteStatistics(nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> "RouteStatistics":
         """Moved and converted as buffers are."""
-        super()._apply(fn, recurse)
+        nn.Module._apply(self, fn, recurse)
         self.set({name: fn(node.values) for name, node in self.nodes.items()}, self.calibrated)
         return self
 

@@ -16,12 +16,13 @@ from snnet_lightning.network.checkpointed import run_checkpointed
 from snnet_lightning.network.compile_parts import compile_in_place
 from snnet_lightning.network.drop_path import make_constant
 from snnet_lightning.network.extract import extract
+from snnet_lightning.network.modules_of import ModuleDictOf, ModuleListOf
 from snnet_lightning.network.route_statistics import RouteStatistics, Statistics
 from snnet_lightning.network.split_batchnorm import split_in_place
 from snnet_lightning.network.stitching_layer import StitchingLayer
 from snnet_lightning.stitch.fitting import FittingSpace
 from snnet_lightning.stitch.registry import Space
-from snnet_lightning.stitch.route import Block, Layer, Part, Stem, Stitch, anchor_route
+from snnet_lightning.stitch.route import AnchorPart, Block, Layer, Part, Stem, Stitch, anchor_route
 
 ROUTE_STATISTICS = "route_statistics"  # where an SNNet keeps them
 
@@ -75,13 +76,13 @@ class SNNet(nn.Module):
         self.origin = Origin(base_models=tuple(anchor.base_model for anchor in anchors))
         self.freeze_anchors, self.split_batchnorm = freeze_anchors, split_batchnorm
         self.activation_checkpointing = activation_checkpointing
-        self.anchors = nn.ModuleList(anchors)
+        self.anchors: ModuleListOf[Anchor] = ModuleListOf(anchors)
         self.space = space(*zip(*((a.name, a.depths, a.grids) for a in anchors), strict=True))
         self.selected = self.space.anchors[-1]
         self.initialised = False  # whether the stitching layers are more than random: fitted, trained or loaded
         self.rows: Sequence[Any] = ()  # what is known of its stitches, as evaluation/results.py has it
         self.latency: Any = None  # what was measured where it runs, as latency/table.py has it
-        self.stitching_layers = nn.ModuleDict(
+        self.stitching_layers: ModuleDictOf[StitchingLayer] = ModuleDictOf(
             {module_key(layer): self._make_layer(pairs, low_rank) for layer, pairs in self.space.crossings.items()}
         )
         self.route_statistics = RouteStatistics(anchors, self.space)
@@ -219,7 +220,8 @@ class SNNet(nn.Module):
             with statistics:
                 return self.run(part, x)
         if isinstance(part, Layer):
-            return self.stitching_layers[module_key(part)](x)
+            joined: Tensor = self.stitching_layers[module_key(part)](x)
+            return joined
         anchor = self.anchors[part.anchor]
         if isinstance(part, Stem) and x.shape[1:] != anchor.input_size and not self.any_size:
             raise InputError(
@@ -237,9 +239,11 @@ class SNNet(nn.Module):
         """The parameters that ``stitches`` run, each once."""
         seen: set[int] = set()
         for part in dict.fromkeys(part for stitch in stitches for part in stitch.route):
-            layer = isinstance(part, Layer)
-            owner = self.stitching_layers[module_key(part)] if layer else self.anchors[part.anchor]
-            for parameter in owner.parameters() if layer else owner.parameters_of(part):
+            if isinstance(part, Layer):
+                owned = self.stitching_layers[module_key(part)].parameters()
+            else:
+                owned = self.anchors[part.anchor].parameters_of(part)
+            for parameter in owned:
                 if id(parameter) not in seen:
                     seen.add(id(parameter))
                     yield parameter
@@ -249,16 +253,16 @@ class SNNet(nn.Module):
         keys = (module_key(part) for part in stitch.route if isinstance(part, Layer))
         return ((key, self.stitching_layers[key]) for key in keys)
 
-    def activation_after(self, part: Part) -> Activation:
+    def activation_after(self, part: AnchorPart) -> Activation:
         """Layout and shape of what an anchor's ``part`` gives."""
         return self.anchors[part.anchor].activations[replace(part, anchor=0)]
 
-    def part_before(self, part: Part) -> Part:
+    def part_before(self, part: AnchorPart) -> AnchorPart:
         """What runs before ``part`` in its own anchor: its output is what a stitching layer has to imitate."""
         route = anchor_route(part.anchor, self.anchors[part.anchor].depths)
         return route[route.index(part) - 1]
 
-    def _make_layer(self, pairs: Sequence[tuple[Part, Part]], low_rank: int | None) -> StitchingLayer:
+    def _make_layer(self, pairs: Sequence[tuple[AnchorPart, AnchorPart]], low_rank: int | None) -> StitchingLayer:
         ends = {
             (self.activation_after(before), self.activation_after(self.part_before(after))) for before, after in pairs
         }
@@ -289,5 +293,5 @@ def _by(size: Sequence[int]) -> str:
     return "x".join(map(str, size))
 
 
-def _where(part: Part) -> str:
-    return f"stage {part.stage} block {part.index}"
+def _where(part: AnchorPart) -> str:
+    return f"stage {part.stage} block {part.index}" if isinstance(part, Block) else type(part).__name__.lower()

@@ -31,6 +31,7 @@ class StitchingLayer(nn.Module):
         super().__init__()
         _require_same_grid(source, target)
         self.source, self.target = source, target
+        self.transform: nn.Linear | LowRankLinear
         if low_rank is None:
             self.transform = nn.Linear(source.channels, target.channels)
         else:
@@ -39,7 +40,7 @@ class StitchingLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.source.layout == self.target.layout == "NCHW" and type(self.transform) is nn.Linear:
             return F.conv2d(x, self.transform.weight[:, :, None, None], self.transform.bias)
-        y = self.transform(self.align(x))
+        y: Tensor = self.transform(self.align(x))
         if self.target.layout == "NLC":
             return y
         grid = {"NCHW": x.shape[2:], "NHWC": x.shape[1:3], "NLC": self.target.spatial}[self.source.layout]
@@ -53,7 +54,7 @@ class StitchingLayer(nn.Module):
 
     def folded(self) -> "StitchingLayer":
         """This layer with a low-rank term folded in, as it is exported."""
-        if type(self.transform) is nn.Linear:
+        if not isinstance(self.transform, LowRankLinear):
             return self
         layer = StitchingLayer(self.source, self.target)
         layer.transform = self.transform.folded()

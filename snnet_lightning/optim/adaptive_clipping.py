@@ -1,6 +1,7 @@
 """Adaptive gradient clipping (AGC) of an SN-Net."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from timm.utils import adaptive_clip_grad
 from torch import nn
@@ -19,7 +20,7 @@ def clip_adaptively(net: SNNet, factor: float, spare_classifiers: bool = True) -
     adaptive_clip_grad([p for p in net.parameters() if id(p) not in spared], factor)
 
 
-def classifiers(model: nn.Module) -> Iterator[nn.Module]:
+def classifiers(model: Any) -> Iterator[nn.Module]:
     """The last layer of a timm model; distilled ones have two."""
     found = model.get_classifier()
     yield from found if isinstance(found, tuple) else (found,)

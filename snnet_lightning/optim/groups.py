@@ -1,5 +1,6 @@
 """Named parameter groups: anchors and stitching layers, each with and without weight decay."""
 
+from collections.abc import Collection
 from typing import Any
 
 from timm.optim import param_groups_weight_decay
@@ -30,7 +31,7 @@ def parameter_groups(
         ("stitching_layers", net.stitching_layers.values(), stitch_lr_scale),
     ):
         for module in modules:
-            spared = () if decay_positions else getattr(module, "no_weight_decay", set)()
+            spared: Collection[str] = () if decay_positions else getattr(module, "no_weight_decay", set)()
             for part in param_groups_weight_decay(module, weight_decay, no_weight_decay_list=spared):
                 if owner == "stitching_layers" and decay_stitch_biases:
                     part["weight_decay"] = weight_decay

@@ -82,6 +82,6 @@ class ImportanceSampler(Sampler):
 @torch.no_grad()
 def mean_importance(parameters: Iterable[nn.Parameter]) -> float:
     """Mean of ``abs(w * dL/dw)`` over all parameters that have a gradient."""
-    used = [parameter for parameter in parameters if parameter.grad is not None]
-    total = torch.stack([in_float64((parameter * parameter.grad).abs()).sum() for parameter in used]).sum()
-    return total.item() / sum(parameter.numel() for parameter in used)
+    used = [(parameter, parameter.grad) for parameter in parameters if parameter.grad is not None]
+    total = torch.stack([in_float64((parameter * gradient).abs()).sum() for parameter, gradient in used]).sum()
+    return total.item() / sum(parameter.numel() for parameter, _ in used)

@@ -92,7 +92,7 @@ def _head(title: str, net: SNNet, measured: Sequence[Row]) -> dict[str, Any]:
     """What the hub reads of a card."""
     bases = [base for base in net.origin.base_models if base]
     licences = {_licence(base) for base in net.origin.base_models} or {UNKNOWN}
-    head = {
+    head: dict[str, Any] = {
         "library_name": LIBRARY,
         "pipeline_tag": TASK,
         "tags": TAGS,
@@ -103,7 +103,9 @@ def _head(title: str, net: SNNet, measured: Sequence[Row]) -> dict[str, Any]:
     if measured and net.origin.measured_on:
         name = net.origin.measured_on
         metrics = [
-            {"type": "accuracy", "name": f"top-1 of {row.name}", "value": round(row.acc1, 2)} for row in measured
+            {"type": "accuracy", "name": f"top-1 of {row.name}", "value": round(row.acc1, 2)}
+            for row in measured
+            if row.acc1 is not None
         ]
         dataset = {"name": name, "type": re.sub(r"\W+", "-", name.lower()).strip("-")}
         result = {"task": {"type": TASK, "name": "Image classification"}, "dataset": dataset, "metrics": metrics}

@@ -1,12 +1,14 @@
 """Write one stitch alone into a folder."""
 
 from pathlib import Path
+from typing import Any, cast
 
 from timm.models import save_for_hf
 
 from snnet_lightning.description import ORIGIN
 from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.evaluation.results import stitch_rows, write_rows
+from snnet_lightning.network.extract import ExtractedStitch
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.network_folder import ALONE, STITCHES, write_config
 from snnet_lightning.saved.card import write_card_of_stitch
@@ -19,7 +21,7 @@ def save_stitch(net: SNNet, stitch: Stitch, folder: Path) -> None:
     if stitch.is_anchor:
         _save_anchor(net, stitch, folder)
         return
-    extracted = net.extract(stitch)
+    extracted = cast("ExtractedStitch", net.extract(stitch))
     rows = [row for row in net.rows or stitch_rows(stitch_costs(net)) if row.id == stitch.id]
     config = {
         ALONE: stitch.name,
@@ -34,10 +36,10 @@ def save_stitch(net: SNNet, stitch: Stitch, folder: Path) -> None:
 
 
 def _save_anchor(net: SNNet, stitch: Stitch, folder: Path) -> None:
-    anchor = net.anchors[stitch.route[0].anchor].described
+    anchor = net.anchors[stitch.anchors[0]].described
     model, description = net.extract(stitch), net.description
     known = {} if description.preprocessing is None else dict(description.preprocessing)
-    said = {
+    said: dict[str, Any] = {
         "model_args": anchor.kwargs,
         "pretrained_cfg": {"input_size": description.input_size, "num_classes": description.num_classes, **known},
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from snnet_lightning.checked import checked
 from snnet_lightning.errors import InputError
@@ -41,7 +41,7 @@ def space_as_data(space: Space) -> dict[str, Any]:
     """
     for name, kind in SPACES.items():
         if type(space) is kind:
-            return {"space": name, **asdict(space)}
+            return {"space": name, **asdict(cast("Any", space))}  # a dataclass, which no protocol can say
     raise InputError(f"stitch: {type(space).__name__} has no name; decorate it with register_space('its_name')")
 
 

@@ -47,7 +47,8 @@ class Head:
     norm: bool = True
 
 
-Part = Stem | Entry | Block | Layer | Head
+AnchorPart = Stem | Entry | Block | Head  # of an anchor
+Part = AnchorPart | Layer
 Depths = tuple[int, ...]  # blocks per stage of one anchor
 
 
@@ -102,7 +103,7 @@ def blocks_between(
                 yield Block(anchor, stage, index)
 
 
-def anchor_route(anchor: int, depths: Depths) -> tuple[Part, ...]:
+def anchor_route(anchor: int, depths: Depths) -> tuple[AnchorPart, ...]:
     """The route of a single anchor."""
     return (Stem(anchor), *blocks_between(anchor, depths), Head(anchor))
 
@@ -113,7 +114,7 @@ def stitch_name(route: Sequence[Part], names: Sequence[str], depths: Sequence[De
     As in Python, ``[:4]`` are the blocks 0..3; ``[2:4]`` on a staged anchor stands for stage 2, block 4.
     """
     if not any(isinstance(part, Layer) for part in route):
-        return names[route[0].anchor]
+        return next(names[part.anchor] for part in route if not isinstance(part, Layer))
     segments: list[list[Block]] = [[]]
     for part in route:
         if isinstance(part, Layer):
@@ -181,11 +182,11 @@ class StitchSpace:
         return tuple(s for s in self.stitches if s.is_anchor)
 
     @cached_property
-    def crossings(self) -> dict[Layer, tuple[tuple[Part, Part], ...]]:
+    def crossings(self) -> dict[Layer, tuple[tuple[AnchorPart, AnchorPart], ...]]:
         """Every stitching layer with the (part before, part after) pairs that it joins, in order of first use."""
-        found: dict[Layer, dict[tuple[Part, Part], None]] = {}
+        found: dict[Layer, dict[tuple[AnchorPart, AnchorPart], None]] = {}
         for stitch in self.stitches:
             for before, part, after in zip(stitch.route, stitch.route[1:], stitch.route[2:], strict=False):
-                if isinstance(part, Layer):
+                if isinstance(part, Layer) and not isinstance(before, Layer) and not isinstance(after, Layer):
                     found.setdefault(part, {})[before, after] = None
         return {layer: tuple(pairs) for layer, pairs in found.items()}

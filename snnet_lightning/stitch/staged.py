@@ -92,7 +92,7 @@ class StagedSpace:
 
 def matching_stages(front: Depths, end: Depths) -> list[tuple[int, int]]:
     """Pairs of stages with as many tokens or pixels, matched from the last one back; not the last of both."""
-    found = []
+    found: list[tuple[int, int]] = []
     for size in sorted(set(front) & set(end), reverse=True):
         here, there = ([i for i, grid in enumerate(grids) if grid == size] for grids in (front, end))
         both_end = here[-1] == len(front) - 1 and there[-1] == len(end) - 1

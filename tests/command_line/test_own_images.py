@@ -1,4 +1,4 @@
-"""The road of a user's own images: the README's commands, with fewer images and steps."""
+"""The road of a user's own images: the commands of its page, with fewer images and steps."""
 
 import json
 import runpy
@@ -9,13 +9,12 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "own_images.md"
 FEW = ["trainer.limit_train_batches=2", "~callbacks.progress", "data.num_workers=0"]
 
 
 def commands():
-    section = README.read_text().split("## Your own images")[1].split("\n## ")[0]
-    return [shlex.split(line)[2:] for line in section.splitlines() if line.startswith("    python train.py ")]
+    return [shlex.split(line)[2:] for line in PAGE.read_text().splitlines() if line.startswith("python train.py ")]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The module with plain DataLoaders and foreign DataModules, and what Lightning's Trainer can do with it."""
 
-import textwrap
 from pathlib import Path
 
 import lightning as L
@@ -32,7 +31,7 @@ from snnet_lightning.sampler import SandwichSampler, UniformSampler
 from snnet_lightning.stitch import PairedSpace
 
 RECIPE = OptimizerRecipe("adamw", lr=1e-2, warmup_epochs=0)
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
 
 def images_and_classes(train, count):
@@ -326,11 +325,10 @@ def test_a_strategy_that_nobody_made_for_this_is_refused(make_trainer, make):
         module.setup("fit")
 
 
-def test_the_readmes_example(tmp_path, monkeypatch):
-    section = README.read_text().split("## In Python")[1].split("\n## ")[0]
-    (example,) = [block for block in section.split("\n\n") if block.startswith("    import lightning")]
+def test_the_example_of_the_page(tmp_path, monkeypatch):
+    (example,) = [block for block in PAGE.read_text().split("```python\n") if block.startswith("import lightning")]
     monkeypatch.chdir(tmp_path)
     names = {"net": make_net(), "train_loader": DataLoader(TRAIN, 16), "test_loader": DataLoader(TEST, 25)}
-    exec(textwrap.dedent(example), names)
+    exec(example.partition("```")[0], names)
     assert len(names["module"].rows) == len(names["net"].space)
     assert {row.images for row in names["module"].rows} == {60}
