@@ -1,6 +1,7 @@
 """What keys and choices there are, to propose the right one for a wrong one."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -12,6 +13,7 @@ from snnet_lightning.command.overrides import overrides_in
 from snnet_lightning.errors import InputError
 
 
+@cache
 def known_keys() -> dict[str, Any]:
     """Every key of the default configurations, dotted, and what stands there."""
     keys: dict[str, Any] = {}
