@@ -3,45 +3,41 @@
 from torch import nn
 
 from snnet_lightning.anchors.anchor import Anchor
-from snnet_lightning.anchors.class_attention import CaitAnchor, VoloAnchor, XcitAnchor
-from snnet_lightning.anchors.inner_layout import (
-    MetaFormerAnchor,
-    MultiScaleVitAnchor,
-    PyramidVisionTransformerAnchor,
-    SwinV2CrAnchor,
-    TinyVitAnchor,
-    TwinsAnchor,
-)
-from snnet_lightning.anchors.position_bias import BeitAnchor, EvaAnchor, RelPosAnchor
+from snnet_lightning.anchors.beit import BeitAnchor, RelPosAnchor
+from snnet_lightning.anchors.cait import CaitAnchor
+from snnet_lightning.anchors.efficientnet import EfficientNetAnchor, LCNetV2Anchor, MobileNetV3Anchor
+from snnet_lightning.anchors.eva import EvaAnchor
+from snnet_lightning.anchors.hiera import HieraAnchor, HieraDetAnchor
+from snnet_lightning.anchors.levit import LevitAnchor
+from snnet_lightning.anchors.metaformer import MetaFormerAnchor
+from snnet_lightning.anchors.multi_scale_vit import MultiScaleVitAnchor
+from snnet_lightning.anchors.pyramid_vision_transformer import PyramidVisionTransformerAnchor
+from snnet_lightning.anchors.resnet import RegNetAnchor, ResNetAnchor, SENetAnchor, TResNetAnchor
+from snnet_lightning.anchors.rexnet import RexNetAnchor
 from snnet_lightning.anchors.sequences import (
     ConvMixerAnchor,
     DlaAnchor,
-    EfficientNetAnchor,
     LastConvAnchor,
-    LCNetV2Anchor,
     LowFormerAnchor,
     MlpMixerAnchor,
-    MobileNetV3Anchor,
-    RegNetAnchor,
-    ResNetAnchor,
-    SENetAnchor,
     SequenceAnchor,
-    TResNetAnchor,
 )
-from snnet_lightning.anchors.stage_ends import HieraAnchor, HieraDetAnchor, RexNetAnchor
 from snnet_lightning.anchors.staged import (
     ChannelsLastAnchor,
     CspNetAnchor,
     DownsampleFirstAnchor,
     FastVitAnchor,
     FocalNetAnchor,
-    LevitAnchor,
     PatchStagedAnchor,
     StagedAnchor,
-    SwinAnchor,
     VovNetAnchor,
 )
+from snnet_lightning.anchors.swin import SwinAnchor, SwinV2CrAnchor
+from snnet_lightning.anchors.tiny_vit import TinyVitAnchor
+from snnet_lightning.anchors.twins import TwinsAnchor
 from snnet_lightning.anchors.vision_transformer import NaFlexVitAnchor, SamAnchor, VisionTransformerAnchor
+from snnet_lightning.anchors.volo import VoloAnchor
+from snnet_lightning.anchors.xcit import XcitAnchor
 from snnet_lightning.errors import InputError
 
 ADAPTERS: dict[str, type[Anchor]] = {

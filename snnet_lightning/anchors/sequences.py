@@ -22,37 +22,6 @@ class SequenceAnchor(Anchor):
         return [blocks for blocks in stages if blocks]  # LowFormer-B2 has empty stages
 
 
-class LowFormerAnchor(SequenceAnchor):
-    head_modules = ("in_conv", "pre_classifier", "classifier")
-
-
-class LastConvAnchor(SequenceAnchor):
-    """ByobNet, NormFreeNet: a last convolution between the stages and the head."""
-
-    tail_modules = ("final_conv", "final_act")
-
-
-class EfficientNetAnchor(SequenceAnchor):
-    """The last convolution runs before the pooling."""
-
-    stem_modules = ("conv_stem", "bn1")
-    stages_name = "blocks"
-    tail_modules = ("conv_head", "bn2")
-    head_modules = ("classifier",)
-
-
-class MobileNetV3Anchor(SequenceAnchor):
-    """MobileNetV3, GhostNet, RepGhostNet: the last convolution runs after the pooling, in timm's head."""
-
-    stem_modules = ("conv_stem", "bn1", "act1")
-    stages_name = "blocks"
-    head_modules = ("conv_head", "norm_head", "classifier")
-
-
-class LCNetV2Anchor(SequenceAnchor):
-    head_modules = ("conv_head", "classifier")
-
-
 class NamedStagesAnchor(SequenceAnchor):
     """Each stage has a name of its own."""
 
@@ -62,25 +31,14 @@ class NamedStagesAnchor(SequenceAnchor):
         return cast("list[nn.Module]", self._named(self.stage_names))
 
 
-class RegNetAnchor(NamedStagesAnchor):
-    stage_names = ("s1", "s2", "s3", "s4")
-    tail_modules = ("final_conv",)
+class LowFormerAnchor(SequenceAnchor):
+    head_modules = ("in_conv", "pre_classifier", "classifier")
 
 
-class ResNetAnchor(NamedStagesAnchor):
-    stem_modules: ClassVar[tuple[str, ...]] = ("conv1", "bn1", "act1", "maxpool")
-    stage_names = ("layer1", "layer2", "layer3", "layer4")
-    head_modules = ("fc",)
+class LastConvAnchor(SequenceAnchor):
+    """ByobNet, NormFreeNet: a last convolution between the stages and the head."""
 
-
-class SENetAnchor(ResNetAnchor):
-    stem_modules = ("layer0", "pool0")
-    head_modules = ("last_linear",)
-
-
-class TResNetAnchor(NamedStagesAnchor):
-    stem_modules = ("body.s2d", "body.conv1")
-    stage_names = ("body.layer1", "body.layer2", "body.layer3", "body.layer4")
+    tail_modules = ("final_conv", "final_act")
 
 
 class ConvMixerAnchor(NamedStagesAnchor):

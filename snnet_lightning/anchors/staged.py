@@ -5,7 +5,6 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Anchor, Layout, Owner
-from snnet_lightning.description import AnchorDescription
 
 
 class StagedAnchor(Anchor):
@@ -34,14 +33,6 @@ class ChannelsLastAnchor(StagedAnchor):
     layout = "NHWC"
 
 
-class SwinAnchor(StagedAnchor):
-    """SwinTransformer and SwinTransformerV2."""
-
-    layout = "NHWC"
-    stem_modules = ("patch_embed",)
-    stages_name = "layers"
-
-
 class FocalNetAnchor(StagedAnchor):
     stages_name = "layers"
 
@@ -59,18 +50,6 @@ class PatchStagedAnchor(StagedAnchor):
 
     stem_modules = ("patch_embed",)
     head_modules = ("conv_head", "classifier", "head")
-
-
-class LevitAnchor(StagedAnchor):
-    """Tokens, or feature maps in the convolutional variants; the distilled head averages two classifiers."""
-
-    def __init__(self, described: AnchorDescription, model: nn.Module, input_size: tuple[int, int, int]):
-        super().__init__(described, model, input_size)
-        self.layout = "NCHW" if self.model.use_conv else "NLC"
-
-    def stem(self, x: Tensor) -> Tensor:
-        x = self.model.stem(x)
-        return self.enter(0, x if self.model.use_conv else x.flatten(2).transpose(1, 2))
 
 
 class DownsampleFirstAnchor(StagedAnchor):
