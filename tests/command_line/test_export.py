@@ -1,6 +1,7 @@
 """The command export, and what evaluate.py says of its files."""
 
 import json
+from dataclasses import replace
 
 import onnx
 import pytest
@@ -42,7 +43,10 @@ def digits():
 
 
 @torch.no_grad()
-def test_the_front_is_exported_and_evaluated(export, run_here, folder, tmp_path, digits):
+def test_the_front_is_exported_and_evaluated(export, evaluated, run_here, folder, tmp_path, digits):
+    front = {0: 92.0, 7: 94.0, 2: 95.0}
+    evaluated.rows = [replace(row, acc1=front.get(row.id, 50.0)) for row in evaluated.rows]
+    evaluated.save_pretrained(folder)
     run = export("stitch=front", "data=digits")
     assert run.status == 0, run.err
     net, (images, classes) = sn.load(folder), digits
@@ -53,7 +57,7 @@ def test_the_front_is_exported_and_evaluated(export, run_here, folder, tmp_path,
     found = rows_in(run.directory / "export")
     assert [row["id"] for row in found] == sorted(front)
     assert f"exporting {len(front)} of 35 stitches as onnx, fp32, opset 18" in run.out
-    assert f"{len(front)} of {len(front)}: {net.space[max(front)].name} is stitch_0{max(front)}.onnx" in run.out
+    assert f"{len(front)} of {len(front)}: {net.space[max(front)].name} is stitch_{max(front):03d}.onnx" in run.out
     assert "top-1 agrees on 100 % of 64 images" in run.out
     graph = onnx.load(run.directory / "export" / found[1]["file"], load_external_data=False)
     told = {entry.key: entry.value for entry in graph.metadata_props}

@@ -82,9 +82,9 @@ def test_resuming_goes_on_for_the_epochs_that_are_left(trained, run_here, tmp_pa
     assert steps == [16, 24]
 
 
-def test_a_sweep_of_evaluations_recalls_too(start, tmp_path):
+def test_a_sweep_of_evaluations_recalls_too(start, run_here, tmp_path):
     options = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.limit_test_batches=1"]
-    trained = succeeded(start("train.py", *options, "stitch.kernel_size=1", directory=tmp_path / "train"))
+    trained = succeeded(run_here("train.py", *options, "stitch.kernel_size=1", directory=tmp_path / "train"))
     words = [f"ckpt_path={trained.directory / 'checkpoints' / 'last.ckpt'}", "trainer.limit_test_batches=1,2"]
     sweep = ["-m", *words, f"hydra.sweep.dir={tmp_path / 'sweep'}"]
     succeeded(start("evaluate.py", *sweep, directory=tmp_path / "run"))

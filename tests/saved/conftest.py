@@ -1,5 +1,7 @@
 """A network with everything known of it, and those with BatchNorm layers."""
 
+from functools import cache
+
 import pytest
 
 from snnet_lightning.anchors import AnchorFamily
@@ -7,7 +9,7 @@ from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.description import Preprocessing
 from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.evaluation.metrics import Score
-from snnet_lightning.evaluation.results import stitch_rows
+from snnet_lightning.evaluation.results import Row, stitch_rows
 from snnet_lightning.network.create import create_net
 from snnet_lightning.stitch import PairedSpace
 from tests.network.conftest import batch_norm_net
@@ -15,17 +17,26 @@ from tests.network.conftest import batch_norm_net
 __all__ = ["batch_norm_net", "evaluated"]
 
 
+NAMES = ("digits_tiny", "digits_small", "digits_base")
+
+
+@cache
+def _rows() -> list[Row]:
+    """Counted once, for that takes a second."""
+    net = create_net(AnchorFamily(NAMES, (1, 8, 8), 10), PairedSpace())
+    return stitch_rows(stitch_costs(net), [Score(90 + i / 7, 99.0, 0.1 * i, 540) for i in range(35)])
+
+
 @pytest.fixture
 def evaluated():
     """The digits family with class names and preprocessing; accuracies are made up, and grow with the id."""
     data = DigitsDataModule()
-    names = ("digits_tiny", "digits_small", "digits_base")
     net = create_net(
-        AnchorFamily(names, (1, 8, 8), 10),
+        AnchorFamily(NAMES, (1, 8, 8), 10),
         PairedSpace(),
         preprocessing=Preprocessing(**data.preprocessing),
         class_names=[f"the {name}" for name in data.class_names],
     ).eval()
-    net.rows = stitch_rows(stitch_costs(net), [Score(90 + i / 7, 99.0, 0.1 * i, 540) for i in range(35)])
+    net.rows = _rows()
     net.origin = net.origin.model_copy(update={"measured_on": "digits, split test"})
     return net
