@@ -27,7 +27,11 @@ FAMILIES = {
     "levit": (["levit_128s", "levit_128"], (3, 64, 64), StagedSpace([0, 1])),
     "swin": (["swin_tiny_patch4_window7_224"] * 2, (3, 56, 56), StagedSpace()),
 }
-NARROW = {"swin": {"embed_dim": 8, "num_heads": [1, 2, 4, 8], "depths": [1, 1, 2, 1]}}
+NARROW = {
+    "resnet": {"channels": [8, 16, 24, 32]},
+    "levit": {"embed_dim": [32, 48, 64], "key_dim": 8, "num_heads": [2, 2, 2]},
+    "swin": {"embed_dim": 8, "num_heads": [1, 2, 4, 8], "depths": [1, 1, 2, 1]},
+}
 
 
 def state_of(module):

@@ -3,6 +3,8 @@
 import csv
 import json
 
+import pytest
+
 
 def test_submitit_starts_every_job_of_a_sweep_and_its_processes(start, tmp_path):
     shrink = ["trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.limit_test_batches=1"]
@@ -17,6 +19,7 @@ def test_submitit_starts_every_job_of_a_sweep_and_its_processes(start, tmp_path)
         assert [row["status"] for row in csv.DictReader(file)] == ["ok", "ok"]
 
 
+@pytest.mark.slow
 def test_submitit_starts_a_job_once(start, tmp_path):
     sweep = ["-m", "hydra/launcher=submitit_local", "hydra.launcher.tasks_per_node=2", f"hydra.sweep.dir={tmp_path}"]
     run = start("train.py", *sweep, "seed=1", directory=tmp_path)

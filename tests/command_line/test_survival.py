@@ -69,7 +69,7 @@ def assert_same(directory, reference):
     assert (directory / "stitches.jsonl").read_bytes() == (reference / "stitches.jsonl").read_bytes()
 
 
-@pytest.fixture(scope="module", params=["stand_still", "move"])
+@pytest.fixture(scope="module", params=["stand_still", pytest.param("move", marks=pytest.mark.slow)])
 def words(request):
     """Of a run in either mode: in one of them, which parameters were used is part of a training's state."""
     return [*TRAIN, f"optim.unused={request.param}"]

@@ -55,6 +55,7 @@ def test_two_settings_with_two_seeds(start, tmp_path):
     assert f"4 of 4 jobs succeeded; results are in {sweep}" in run.out
 
 
+@pytest.mark.slow
 def test_the_others_go_on_when_a_job_fails(start, tmp_path):
     sweep = tmp_path / "sweep"
     swept = ["sampler=sandwich,uniform", "net.freeze_anchors=true,false"]  # of these, one cannot be
@@ -71,6 +72,7 @@ def test_the_others_go_on_when_a_job_fails(start, tmp_path):
     assert run.err.splitlines()[-1] == "error: 1 of 4 jobs failed"
 
 
+@pytest.mark.slow
 def test_jobs_of_two_processes(start, tmp_path):
     sweep = tmp_path / "sweep"
     run = start("train.py", "-m", *TWO, "seed=1,2", *SHORT, f"hydra.sweep.dir={sweep}", directory=tmp_path / "run")

@@ -21,11 +21,15 @@ net.push_to_hub("me/net", revision="costs", private=True)
 LOAD = """
 import sys, torch, snnet_lightning as sn
 from snnet_lightning.errors import InputError
-try:
-    net = sn.load(*sys.argv[1:2], **dict(zip(["revision"], sys.argv[3:])))
-except InputError as error:
-    sys.exit(f"refused: {error}")
-net.save_pretrained(sys.argv[2])
+folder, *asked = sys.argv[1:]
+for words in asked:
+    name, *revision = words.split("@")
+    try:
+        net = sn.load(name, **dict(zip(["revision"], revision)))
+    except InputError as error:
+        print(f"refused: {error}")
+    else:
+        net.save_pretrained(f"{folder}/{words.replace('/', '_')}")
 """
 
 
@@ -57,46 +61,42 @@ def test_pushed_and_loaded(hub, evaluated, tmp_path):
     del mine["README.md"]
     assert {name: content for name, content in files.items() if name != ".gitattributes"} == mine
 
-    loaded = run(LOAD, "me/net", tmp_path / "again")
+    loaded = run(LOAD, tmp_path / "loaded", "me/net", "me/net@costs")
     assert loaded.returncode == 0, loaded.stderr
-    assert contents(tmp_path / "again") == contents(tmp_path / "net")
+    assert contents(tmp_path / "loaded" / "me_net") == contents(tmp_path / "net")
     assert not any("README" in request or "front.png" in request for request in hub.seen if "resolve" in request)
-
-    other = run(LOAD, "me/net", tmp_path / "costs", "costs")
-    assert other.returncode == 0, other.stderr
-    assert sn.load(tmp_path / "costs").rows[0].acc1 is None
-    offline = run(LOAD, "me/net", tmp_path / "offline", HF_HUB_OFFLINE="1")
+    assert sn.load(tmp_path / "loaded" / "me_net@costs").rows[0].acc1 is None
+    offline = run(LOAD, tmp_path / "offline", "me/net", HF_HUB_OFFLINE="1")
     assert offline.returncode == 0, offline.stderr  # out of the cache
-    assert contents(tmp_path / "offline") == contents(tmp_path / "net")
+    assert contents(tmp_path / "offline" / "me_net") == contents(tmp_path / "net")
 
 
 def test_what_is_not_there(hub, tmp_path):
     hub, run = hub
     hub.repositories["me/other"] = {"main": {"pytorch_model.bin": b"pickle"}}
-    for words, why in {
-        ("me/none",): "me/none: no file or folder here, and not to be had on the hub: ",
-        ("me/other", "v9"): "me/other, revision v9: no file or folder here, and not to be had on the hub: ",
-        ("me/other",): "me/other: no saved SN-Net, for it has no config.json",
-    }.items():
-        done = run(LOAD, words[0], tmp_path / "x", *words[1:])
-        assert done.returncode == 1
-        assert done.stderr.strip().splitlines()[-1].startswith(f"refused: {why}")
+    refusals = {
+        "me/none": "me/none: no file or folder here, and not to be had on the hub: ",
+        "me/other@v9": "me/other, revision v9: no file or folder here, and not to be had on the hub: ",
+        "me/other": "me/other: no saved SN-Net, for it has no config.json",
+    }
+    done = run(LOAD, tmp_path / "x", *refusals)
+    for line, why in zip(done.stdout.splitlines(), refusals.values(), strict=True):
+        assert line.startswith(f"refused: {why}")
     assert not any(request.endswith("pytorch_model.bin") for request in hub.seen)
 
 
 def test_no_way_to_the_hub(hub, tmp_path):
     _, run = hub
     for environment in ({"HF_ENDPOINT": "http://127.0.0.1:9"}, {"HF_HUB_OFFLINE": "1"}):
-        done = run(LOAD, "me/net", tmp_path / "x", **environment)
-        last = done.stderr.strip().splitlines()[-1]
-        assert last.startswith("refused: me/net: no file or folder here, and not to be had on the hub: ")
+        (line,) = run(LOAD, tmp_path / "x", "me/net", **environment).stdout.splitlines()
+        assert line.startswith("refused: me/net: no file or folder here, and not to be had on the hub: ")
 
 
 def test_without_the_hubs_library(hub, tmp_path):
     _, run = hub
-    done = run("import sys; sys.modules['huggingface_hub'] = None\n" + LOAD.replace("net.save", "#"), "me/net", "x")
+    done = run("import sys; sys.modules['huggingface_hub'] = None\n" + LOAD, "x", "me/net")
     # timm needs the library too, but imports go on without it
-    assert "pip install 'snnet_lightning[hub]'" in done.stderr
+    assert "pip install 'snnet_lightning[hub]'" in done.stdout
 
 
 @pytest.mark.parametrize("path", ["runs/last.ckpt", "weights.pth", "a/b/c", "../net", "./net", "/net/x", "a b/c"])
