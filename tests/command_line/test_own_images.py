@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "own_images.md"
-FEW = ["trainer.limit_train_batches=2", "~callbacks.progress", "data.num_workers=0"]
+FEW = ["trainer.limit_train_batches=2", "callbacks.initialise.steps=5", "~callbacks.progress", "data.num_workers=0"]
 
 
 def commands():

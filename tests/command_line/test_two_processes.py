@@ -31,8 +31,8 @@ def test_training_and_its_checkpoint_in_one_process(start, run_here, tmp_path):
         assert mine == theirs
 
 
-def test_several_processes_without_ddp_are_refused(start, tmp_path):
-    run = start("train.py", *TWO, directory=tmp_path)
+def test_several_processes_without_ddp_are_refused(run_here, tmp_path):
+    run = run_here("train.py", *TWO, directory=tmp_path)
     assert run.status == 1
     (line,) = [line for line in run.err.splitlines() if "error" in line]
     assert line.startswith("error: several processes need strategy=ddp")

@@ -22,7 +22,11 @@ def digits(train):
 
 @pytest.mark.parametrize(
     ("precision", "quantization", "agreement", "size"),
-    [("fp16", "dynamic", 99.5, 0.55), ("int8", "dynamic", 98, 0.35), ("int8", "static", 98, 0.35)],
+    [
+        ("fp16", "dynamic", 99.5, 0.55),
+        pytest.param("int8", "dynamic", 98, 0.35, marks=pytest.mark.slow),
+        ("int8", "static", 98, 0.35),
+    ],
 )
 @torch.no_grad()
 def test_digits(digits_net, tmp_path, precision, quantization, agreement, size):
@@ -59,8 +63,8 @@ def test_digits(digits_net, tmp_path, precision, quantization, agreement, size):
     ("published_net", "quantization", "off"),
     [
         ("resnet18_50", "dynamic", 0.05),
-        ("resnet18_50", "static", 0.1),
-        ("levit_192_256", "static", 0.1),
+        pytest.param("resnet18_50", "static", 0.1, marks=pytest.mark.slow),
+        pytest.param("levit_192_256", "static", 0.1, marks=pytest.mark.slow),
         ("swin_ti_s_b", "static", 0.1),
     ],
     indirect=["published_net"],

@@ -20,7 +20,7 @@ WAIT_MS = (0.5, 1.5, 4.5)  # of a block of each anchor
 @pytest.fixture
 def waiting_net() -> SNNet:
     """Every block of an anchor waits, so that a stitch takes as long as its blocks wait, and a little more."""
-    net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedSpace()).eval()
+    net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedSpace(stride=3)).eval()
     for anchor, milliseconds in zip(net.anchors, WAIT_MS, strict=True):
         for block in anchor.stages()[0]:
             block.register_forward_hook(lambda *_, s=milliseconds / 1e3: time.sleep(s))
@@ -33,7 +33,7 @@ def waited(stitch) -> float:
 
 @pytest.mark.parametrize("every_stitch", [False, True])
 def test_a_stitch_takes_what_its_blocks_wait_for(waiting_net, every_stitch):
-    how = Measurement(batch=[1], rounds=4, every_stitch=every_stitch, most_error=50)
+    how = Measurement(batch=[1], rounds=4, every_stitch=every_stitch, fitted=3, held_out=4, most_error=50)
     (measured,) = measure_latency(waiting_net, how).batches
     assert (measured.model is None) == every_stitch
     assert [stitch.id for stitch in measured.stitches] == [stitch.id for stitch in waiting_net.space]
