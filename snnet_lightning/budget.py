@@ -1,6 +1,7 @@
 """Choose a stitch by what it may cost, from a table alone."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from snnet_lightning.errors import InputError
@@ -10,6 +11,7 @@ UNITS = {"flops": "FLOPs", "params": "parameters", "memory": "bytes", "latency_m
 UNKNOWN_LATENCY = "no latency is known; python -m snnet_lightning.latency ckpt_path=FOLDER measures it"
 
 
+@dataclass(frozen=True, match_args=False)  # so that type checkers take rows that cannot be changed
 class Measured(Protocol):
     """What a row of the table says of a stitch; None: unknown."""
 

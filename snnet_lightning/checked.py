@@ -84,7 +84,7 @@ def _check_of(target: Callable[..., Any]) -> Callable[..., tuple[tuple[Any, ...]
         signature = inspect.signature(target, eval_str=True)
         parameters = signature.parameters
         validated.__name__ = validated.__qualname__ = getattr(target, "__name__", type(target).__name__)
-        validated.__signature__ = signature
+        validated.__signature__ = signature  # type: ignore[attr-defined]  # inspect looks there
         validated.__annotations__ = {n: p.annotation for n, p in parameters.items() if p.annotation is not p.empty}
         validate = validate_call(config=CONFIG)(validated)
     except (NameError, TypeError, ValueError):  # no signature, or a type that is only imported for type checkers

@@ -51,7 +51,7 @@ class ShiftedDigits(DigitsDataset):
     def raw(self, indices: Sequence[int]) -> Tensor:
         return shift_and_rotate(super().raw(indices))
 
-    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:  # type: ignore[override]  # no Draw
         return super().__getitems__([Draw(index) for index in indices])
 
 

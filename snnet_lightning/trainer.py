@@ -51,4 +51,4 @@ _parameters = [
     parameter.replace(annotation=RANGES.get(name, parameter.annotation))
     for name, parameter in inspect.signature(L.Trainer, eval_str=True).parameters.items()
 ]
-create_trainer.__signature__ = inspect.Signature(_parameters)
+create_trainer.__signature__ = inspect.Signature(_parameters)  # type: ignore[attr-defined]  # inspect looks there

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from snnet_lightning.checked import Share
+from snnet_lightning.model import SNNetModule
 
 
 class AverageWeights(WeightAveraging):
@@ -21,6 +22,8 @@ class AverageWeights(WeightAveraging):
         decay: share of the average that a step keeps, so that it spans about 1 / (1 - decay) steps.
     """
 
+    _average_model: Any  # an average of an SNNetModule, which Lightning makes before anything here is called
+
     def __init__(self, decay: Share = 0.999):
         average = get_ema_multi_avg_fn(decay)
 
@@ -33,29 +36,27 @@ class AverageWeights(WeightAveraging):
 
         super().__init__(multi_avg_fn=update)
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         self._average_model.to(pl_module.device)  # Lightning made it before the module was moved there
         self._average_model.module.net.route_statistics.clear()  # which are of the weights before
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         super().on_train_epoch_end(trainer, pl_module)
         if pl_module.tuning_ends:
             self._start_anew(pl_module)
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: SNNetModule, batch: Any, batch_idx: int) -> None:
         # Lightning leaves out the hooks of epochs where it goes on from the end of one.
         if batch_idx == 0 and pl_module.current_epoch == pl_module.tuning_epochs > 0:
             self._start_anew(pl_module)
 
-    def _start_anew(self, pl_module: L.LightningModule) -> None:
+    def _start_anew(self, pl_module: SNNetModule) -> None:
         self._average_model.n_averaged.zero_()
         self._average_model.update_parameters(pl_module)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         """Nothing yet: a last checkpoint may be written after this, and has to hold the current weights as well."""
 
-    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         if self._average_model.n_averaged:  # without a step, it holds what was there before the initialisation
             super().on_train_end(trainer, pl_module)

@@ -12,6 +12,6 @@ class BestCheckpoint(ModelCheckpoint):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
-        if self.best_model_score is None and not trainer.fast_dev_run:
+        if self.best_model_score is None and not trainer.fast_dev_run:  # type: ignore[attr-defined]  # a connector sets it
             self.best_model_path = self.format_checkpoint_name({})
             trainer.save_checkpoint(self.best_model_path, weights_only=False)

@@ -19,6 +19,7 @@ from snnet_lightning.checkpoint_file import PREFIX, STATE, own_state, read_check
 from snnet_lightning.checkpoints.atomic_io import AtomicCheckpointIO
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.metrics import NOT_COUNTED
+from snnet_lightning.model import SNNetModule
 from snnet_lightning.network.calibrate import Batch, calibrate
 from snnet_lightning.network.snnet import ROUTE_STATISTICS, SNNet, without_statistics
 from snnet_lightning.stitch.route import Stitch
@@ -44,25 +45,25 @@ class CalibrateBatchNorm(L.Callback):
         self.images = images
         self.trained_on: Any = None  # what Lightning has a training's loader from, and forgets when a test begins
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         self.trained_on = copy(trainer.fit_loop._data_source)
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         if trainer.state.fn == TrainerFn.VALIDATING:
             self.on_test_start(trainer, pl_module)
 
     def on_validation_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+        self, trainer: L.Trainer, pl_module: SNNetModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         # Not before the first batch, for until then another callback may put averaged weights in place.
         if self._within_training(trainer, pl_module) and (batch_idx, dataloader_idx) == (0, 0):
             self._calibrate(trainer, pl_module, pl_module.validation_stitches)  # forgotten before anything is trained
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         if self._within_training(trainer, pl_module):
             pl_module.net.route_statistics.clear()  # so that a checkpoint holds those of all stitches, or none
 
-    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_test_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         net = pl_module.net
         if not self._wanted(net) or net.route_statistics.decided:
             return
@@ -74,17 +75,16 @@ class CalibrateBatchNorm(L.Callback):
     def _wanted(self, net: SNNet) -> bool:
         return self.images > 0 and bool(net.route_statistics.layers)
 
-    def _within_training(self, trainer: L.Trainer, pl_module: L.LightningModule) -> bool:
+    def _within_training(self, trainer: L.Trainer, pl_module: SNNetModule) -> bool:
         fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
         return fitting and self._wanted(pl_module.net) and not pl_module.tuning  # anchors alone have their own then
 
-    def _calibrate(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, stitches: Sequence[Stitch] | None = None
-    ) -> None:
+    def _calibrate(self, trainer: L.Trainer, pl_module: SNNetModule, stitches: Sequence[Stitch] | None = None) -> None:
         net, precision = pl_module.net, trainer.precision_plugin.forward_context
         with isolate_rng(), precision():  # a training's random numbers are its own
             loader = self._loader(trainer)
-            known = len(loader.dataset) if isinstance(getattr(loader, "dataset", None), Sized) else self.images
+            dataset = getattr(loader, "dataset", None)
+            known = len(dataset) if isinstance(dataset, Sized) else self.images
             images = min(self.images, known)
             estimated, held_back = calibrate(net, _batches(loader, trainer, pl_module), images, stitches)
             # All processes saw the same images, but each may have rounded in its own way.
@@ -101,13 +101,14 @@ class CalibrateBatchNorm(L.Callback):
 
     def _loader(self, trainer: L.Trainer) -> Iterable[Any]:
         """Gives training images as an evaluation gets them, the same in all processes."""
-        if hasattr(trainer.datamodule, "initialisation_dataloader"):
-            return trainer.datamodule.initialisation_dataloader()
+        data = trainer.datamodule  # type: ignore[attr-defined]  # a connector sets it
+        if hasattr(data, "initialisation_dataloader"):
+            return data.initialisation_dataloader()
         if self.trained_on is None:
             raise InputError("calibration.images: needs training images, and the data have none for an evaluation")
         return _in_own_order(self.trained_on.dataloader())
 
-    def _complete_checkpoints(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def _complete_checkpoints(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         """Put the statistics of all stitches into the files that the training has left."""
         net = pl_module.net
         trained = {key: value.clone() for key, value in net.state_dict().items()}
@@ -125,7 +126,7 @@ class CalibrateBatchNorm(L.Callback):
             net.route_statistics.decided = True
 
 
-def _batches(loader: Iterable[Any], trainer: L.Trainer, pl_module: L.LightningModule) -> Iterator[Batch]:
+def _batches(loader: Iterable[Any], trainer: L.Trainer, pl_module: SNNetModule) -> Iterator[Batch]:
     """Images as a network gets them, and their classes, without what could not be read."""
     for batch in loader:
         images, classes = pl_module.converted(trainer.strategy.batch_to_device(batch))
@@ -136,10 +137,10 @@ def _batches(loader: Iterable[Any], trainer: L.Trainer, pl_module: L.LightningMo
 
 def _checkpoints(trainer: L.Trainer) -> list[Path]:
     """Files that a training has left, as the first process knows them."""
-    last = [callback.path for callback in trainer.callbacks if isinstance(callback, LastCheckpoint)]
+    last = [callback.path for callback in trainer.checkpoint_callbacks if isinstance(callback, LastCheckpoint)]
     # A run that goes on elsewhere knows the best of its former directory too, which is not its own.
-    kept = [c for c in trainer.callbacks if isinstance(c, ModelCheckpoint) and c.best_model_path]
-    best = [path for c in kept if (path := Path(c.best_model_path)).parent == Path(c.dirpath)]
+    kept = [c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.best_model_path]
+    best = [path for c in kept if c.dirpath and (path := Path(c.best_model_path)).parent == Path(c.dirpath)]
     return trainer.strategy.broadcast([path for path in (*last, *best) if path.is_file()])
 
 
@@ -147,9 +148,10 @@ def _in_own_order(loader: Iterable[Any]) -> Iterable[Any]:
     """The batches of a loader, in an order that is the same at every time and in every process, where that can be."""
     if not isinstance(loader, DataLoader) or loader.batch_size is None or isinstance(loader.dataset, IterableDataset):
         return copy(loader)
-    order = torch.randperm(len(loader.dataset), generator=torch.Generator().manual_seed(0))
+    dataset: Any = loader.dataset
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))
     return DataLoader(
-        loader.dataset,
+        dataset,
         loader.batch_size,
         sampler=order.tolist(),
         num_workers=loader.num_workers,

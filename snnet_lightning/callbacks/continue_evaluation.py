@@ -12,6 +12,7 @@ from pydantic import NonNegativeFloat
 
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.data.loaders import PartialLoader
+from snnet_lightning.model import SNNetModule
 
 log = logging.getLogger(__name__)
 
@@ -31,22 +32,23 @@ class ContinueEvaluation(L.Callback):
     def __init__(self, directory: str, every_seconds: NonNegativeFloat = 30):
         self.directory, self.every_seconds = Path(directory), every_seconds
 
-    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        loader = trainer.test_dataloaders
-        self.active = isinstance(loader, PartialLoader)
-        if not self.active:
+    def on_test_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
+        self.active, loader = False, trainer.test_dataloaders
+        if not isinstance(loader, PartialLoader):
             return
+        self.active = True
         self.path = self.directory / f"evaluation.{trainer.global_rank}.part"
         (batches,) = trainer.num_test_batches  # infinite where a stream does not know
         self.identity = self._identity(trainer, pl_module, loader, batches)
         self.done = self._take_up(pl_module, batches)
         if self.done:
-            loader.give_only(self.done, None if batches == float("inf") else batches)
-            iter(trainer.test_loop._data_fetcher)  # Lightning has begun to iterate, and may have taken a batch already
+            loader.give_only(self.done, batches if isinstance(batches, int) else None)
+            fetcher: Any = trainer.test_loop._data_fetcher
+            iter(fetcher)  # Lightning has begun to iterate, and may have taken a batch already
         self.saved = time.monotonic()
 
     def on_test_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+        self, trainer: L.Trainer, pl_module: SNNetModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
         if not self.active or time.monotonic() - self.saved < self.every_seconds:
             return
@@ -60,12 +62,12 @@ class ContinueEvaluation(L.Callback):
             torch.save(content, unfinished)
         self.saved = time.monotonic()
 
-    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_test_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         if self.active:
             trainer.strategy.barrier()  # the first process has written the results
             self.path.unlink(missing_ok=True)
 
-    def _take_up(self, pl_module: L.LightningModule, batches: float) -> int:
+    def _take_up(self, pl_module: SNNetModule, batches: float) -> int:
         """Let the metrics go on from the file; returns how many batches they are of, 0 if they start anew."""
         if not self.path.is_file():
             return 0
@@ -82,7 +84,7 @@ class ContinueEvaluation(L.Callback):
             return 0
         return done
 
-    def _identity(self, trainer: L.Trainer, pl_module: L.LightningModule, loader: PartialLoader, batches: float) -> str:
+    def _identity(self, trainer: L.Trainer, pl_module: SNNetModule, loader: PartialLoader, batches: float) -> str:
         """A digest of all that the metrics depend on."""
         stitches = [stitch.name for stitch in pl_module.net.space]
         digest = hashlib.sha256()

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.results import write_jsonl
+from snnet_lightning.model import SNNetModule
 from snnet_lightning.network.initialise import initialise_by_least_squares
 from snnet_lightning.network.refine import refine
 
@@ -48,22 +49,22 @@ class InitialiseStitchingLayers(L.Callback):
         self.method, self.samples, self.directory = method, samples, directory
         self.steps, self.lr = steps, lr
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         if not pl_module.tuning_epochs:
             self._initialise(trainer, pl_module)
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         if pl_module.tuning_ends:
             self._initialise(trainer, pl_module)
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: SNNetModule, *batch: Any) -> None:
         if not pl_module.tuning:  # Lightning leaves out the hooks of epochs where it goes on from the end of one
             self._initialise(trainer, pl_module)
 
-    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         self._initialise(trainer, pl_module)  # where training ended before that
 
-    def _initialise(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def _initialise(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         net = pl_module.net
         if self.method == "random" or net.initialised:
             return
@@ -76,21 +77,21 @@ class InitialiseStitchingLayers(L.Callback):
         if self.directory and trainer.is_global_zero:
             write_jsonl([asdict(residual) for residual in residuals], Path(self.directory) / "stitching_layers.jsonl")
 
-    def _refine(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def _refine(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         with isolate_rng():  # loaders draw, as often as the images are gone round
             before, after = refine(pl_module.net, _again_and_again(trainer, pl_module), self.steps, self.lr)
         text = "refined them in %d steps, without labels: mean divergence %.3g before, %.3g after"
         log.info(text + ("" if after < before else ", so they stay as they were"), self.steps, before, after)
 
 
-def _images(trainer: L.Trainer, pl_module: L.LightningModule) -> Iterator[Tensor]:
+def _images(trainer: L.Trainer, pl_module: SNNetModule) -> Iterator[Tensor]:
     """Batches of images as a step gets them."""
     for batch in _batches(trainer):
         images, _ = pl_module.converted(trainer.strategy.batch_to_device(batch))
         yield images
 
 
-def _again_and_again(trainer: L.Trainer, pl_module: L.LightningModule) -> Iterator[Tensor]:
+def _again_and_again(trainer: L.Trainer, pl_module: SNNetModule) -> Iterator[Tensor]:
     """Batches of images, from the first again after the last."""
     while True:
         images = None
@@ -101,8 +102,9 @@ def _again_and_again(trainer: L.Trainer, pl_module: L.LightningModule) -> Iterat
 
 
 def _batches(trainer: L.Trainer) -> Iterable[Any]:
-    if hasattr(trainer.datamodule, "initialisation_dataloader"):
-        return trainer.datamodule.initialisation_dataloader()
+    data = trainer.datamodule  # type: ignore[attr-defined]  # a connector sets it
+    if hasattr(data, "initialisation_dataloader"):
+        return data.initialisation_dataloader()
     # Not trainer.train_dataloader, which is None where no training batch is asked for.
     loader = copy(trainer.fit_loop._data_source.dataloader())
     if isinstance(loader, DataLoader):

@@ -53,5 +53,5 @@ class LastCheckpoint(Checkpoint):
                 self._save(trainer)
 
     def _save(self, trainer: L.Trainer) -> None:
-        if not trainer.fast_dev_run:
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # a connector sets it
             trainer.save_checkpoint(self.path, weights_only=False)

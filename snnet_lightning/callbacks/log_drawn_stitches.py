@@ -8,6 +8,7 @@ import lightning as L
 import torch
 
 from snnet_lightning.float64 import in_float64, summing_device
+from snnet_lightning.model import SNNetModule
 from snnet_lightning.stitch.route import stitch_kind
 
 
@@ -22,30 +23,30 @@ class LogDrawnStitches(L.Callback):
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         kind_of = {stitch: stitch_kind(stitch.name) for stitch in pl_module.net.trained}
         self.kinds = list(dict.fromkeys(kind_of.values()))
         self.place = {stitch.id: self.kinds.index(kind) for stitch, kind in kind_of.items()}
         self.names = [stitch.name for stitch in kind_of]
         self._forget(pl_module)
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: SNNetModule, *batch: Any) -> None:
         # Draws are known to every process, so none has to ask the others.
         for rank in range(trainer.world_size):
             self.counts.update(stitch.name for stitch in pl_module.draw(rank))
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: dict[str, Any], *batch: Any
+        self, trainer: L.Trainer, pl_module: SNNetModule, outputs: dict[str, Any], *batch: Any
     ) -> None:
         for stitch, loss in zip(outputs["stitches"], outputs["losses"], strict=True):
             place = self.place[stitch]
             self.losses[place] += in_float64(loss)  # stays on the device, which need not wait for the next step
             self.draws[place] += 1
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         # Every process sums up all kinds in the same order, whichever it drew.
-        draws = torch.tensor(self.draws, device=pl_module.device)
-        losses, draws = (trainer.strategy.reduce(x, reduce_op="sum").tolist() for x in (self.losses, draws))
+        drawn = torch.tensor(self.draws, device=pl_module.device)
+        losses, draws = (trainer.strategy.reduce(x, reduce_op="sum").tolist() for x in (self.losses, drawn))
         means = {
             f"train/loss/{kind}": loss / count
             for kind, loss, count in zip(self.kinds, losses, draws, strict=True)
@@ -62,6 +63,6 @@ class LogDrawnStitches(L.Callback):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         self.counts = Counter(state_dict["counts"])
 
-    def _forget(self, pl_module: L.LightningModule) -> None:
+    def _forget(self, pl_module: SNNetModule) -> None:
         self.losses = torch.zeros(len(self.kinds), dtype=torch.double, device=summing_device(pl_module.device))
         self.draws = [0] * len(self.kinds)

@@ -6,6 +6,7 @@ import lightning as L
 import torch
 
 from snnet_lightning.errors import RunError
+from snnet_lightning.model import SNNetModule
 
 
 class StopOnNonFiniteLoss(L.Callback):
@@ -20,25 +21,25 @@ class StopOnNonFiniteLoss(L.Callback):
     def __init__(self) -> None:
         self.unseen: list[tuple[torch.Tensor, int, tuple[int, ...], dict[str, float]]] = []
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         self.unseen.clear()  # what another training left
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: SNNetModule, *batch: Any) -> None:
         self.rates = {group["name"]: group["lr"] for group in trainer.optimizers[0].param_groups}
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: dict[str, Any], batch: Any, batch_idx: int
+        self, trainer: L.Trainer, pl_module: SNNetModule, outputs: dict[str, Any], batch: Any, batch_idx: int
     ) -> None:
         step = trainer.fit_loop.total_batch_idx
         self.unseen.append((outputs["loss"].detach(), step, outputs["stitches"], self.rates))
-        every = trainer.log_every_n_steps  # 0: never
+        every = trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it; 0: never
         if every and (step + 1) % every == 0:
             self._look(trainer, pl_module)
 
-    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: SNNetModule, checkpoint: dict[str, Any]) -> None:
         self._look(trainer, pl_module)
 
-    def _look(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def _look(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         if not self.unseen:
             return
         losses = torch.stack([loss for loss, *_ in self.unseen])

@@ -7,6 +7,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from snnet_lightning.evaluation.report import report
 from snnet_lightning.evaluation.results import known
+from snnet_lightning.model import SNNetModule
+from snnet_lightning.model.exported_module import ExportedModule
 
 NETWORK = "snnet"
 
@@ -23,7 +25,7 @@ class WriteResults(L.Callback):
         self.directory, self.save_network = Path(directory), save_network
 
     @rank_zero_only
-    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_test_end(self, trainer: L.Trainer, pl_module: SNNetModule | ExportedModule) -> None:
         if trainer.progress_bar_callback is not None:
             trainer.progress_bar_callback.teardown(trainer, pl_module, "test")  # its last state goes above the table
         rows, anchors = pl_module.rows, pl_module.anchor_ids
@@ -36,5 +38,5 @@ class WriteResults(L.Callback):
                 for row in rows:  # as a table: one step a stitch
                     logger.log_metrics({f"stitch/{k}": v for k, v in known(row).items() if k != "name"}, step=row.id)
             logger.save()
-        if self.save_network and hasattr(pl_module, "net"):  # which exported stitches come without
+        if self.save_network and isinstance(pl_module, SNNetModule):  # which exported stitches come without
             pl_module.net.save_pretrained(self.directory / NETWORK)  # last, for it may be refused

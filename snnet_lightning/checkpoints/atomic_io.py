@@ -15,7 +15,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     Lightning's own way goes through the folder for temporary files, which may be on another disk, and then copies.
     """
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str, storage_options: Any | None = None) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with written_atomically(Path(path)) as unfinished:
             torch.save(checkpoint, unfinished)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import timm
 from torch import Tensor
@@ -62,7 +62,7 @@ def load(
     description = description_in(content, where)
     if description is not None and (anchors, space) != (None, None):
         raise InputError(f"{where}: says itself which anchors and stitches it is of; leave out anchors and space")
-    if ALONE in content:
+    if description is not None and ALONE in content:
         return _stitch_alone(content, description, where)
     if description is not None:
         net = build_within(description, own_state(content), where)
@@ -99,7 +99,7 @@ def _stitch_alone(content: Mapping[str, Any], description: Description, where: s
     if differences:
         raise InputError(f"{where}: {WEIGHTS} is not of {name}: {differences}")
     stitch.load_state_dict(state)
-    return stitch
+    return cast("ExtractedStitch", stitch)
 
 
 def same_classes(net: SNNet, content: Mapping[str, Any], where: str) -> bool:
@@ -168,7 +168,7 @@ def _network_of(
 
 def _family(names: Sequence[str]) -> AnchorFamily:
     known = timm.get_pretrained_cfg(names[0], allow_unregistered=True)
-    size, classes = (tuple(known.input_size), known.num_classes) if known else ((3, 224, 224), 1000)
+    size, classes = (known.input_size, known.num_classes) if known else ((3, 224, 224), 1000)
     return AnchorFamily(tuple(names), size, classes, CHECKPOINT)
 
 

@@ -80,5 +80,5 @@ def require_resumable(net: SNNet, path: str | None) -> None:
         raise InputError(f"{where}: lacks {', '.join(cut)}, so training cannot go on from it{other_way}")
 
 
-def _is_whole(value: Any, kind: type) -> bool:
+def _is_whole(value: Any, kind: type[Any]) -> bool:
     return isinstance(value, kind) and bool(value) and (kind is not list or all(isinstance(v, Mapping) for v in value))

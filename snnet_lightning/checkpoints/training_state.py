@@ -32,17 +32,18 @@ def require_training_state(content: Mapping[str, Any], trainer: L.Trainer) -> No
     _refuse(unlike(content, own), trainer)
     groups = len(content["optimizer_states"][0]["param_groups"])
     schedule = _schedule(groups).state_dict()
-    tuned = trainer.lightning_module.tuning_epochs > 0
+    module: Any = trainer.lightning_module  # an SNNetModule
+    tuned = module.tuning_epochs > 0
     own["lr_schedulers"] = [{"phases": [schedule, schedule]} if tuned else schedule]
-    for callback in trainer.callbacks:
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # a connector sets it
         if callback.state_key in content["callbacks"]:  # else it is new
             own["callbacks"][callback.state_key] = callback.state_dict()
             if isinstance(callback, ModelCheckpoint):
                 _require_own_files(content["callbacks"][callback.state_key], trainer)
     if content.get("sampler", {}) != {}:  # else it learns nothing, or is new
-        own["sampler"] = trainer.lightning_module.sampler.state_dict()
+        own["sampler"] = module.sampler.state_dict()
     _refuse(unlike(content, own), trainer)
-    _refuse(_wrong_names(content.get(MOVING, []), trainer.lightning_module.net), trainer)
+    _refuse(_wrong_names(content.get(MOVING, []), module.net), trainer)
     given = content["lr_schedulers"][0]
     for state in given["phases"] if tuned else [given]:
         for key in state.keys() - schedule.keys():  # timm would set any attribute of the schedule

@@ -1,6 +1,7 @@
 """One line that says what is wrong and what would be right; for wrong input only."""
 
 from difflib import get_close_matches
+from typing import Any
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, ListConfig
@@ -24,7 +25,7 @@ def explain(error: BaseException, cfg: DictConfig | None = None) -> str | None:
         return _in_one_line(told)
     missing = next((e for e in _causes(error) if isinstance(e, MissingMandatoryValue)), None)
     if missing is not None:
-        return f"{typed_key(cfg, missing.full_key) if cfg is not None else missing.full_key}: has to be said"
+        return f"{typed_key(cfg, missing.full_key or '') if cfg is not None else missing.full_key}: has to be said"
     refused = next((e for e in _causes(error) if type(e).__name__ == "MisconfigurationException"), None)
     if refused is not None:  # by Lightning; told by name, for importing it takes seconds
         return f"{_node(error) or 'trainer'}: {_in_one_line(refused)}"
@@ -67,7 +68,7 @@ def _unresolvable(node: DictConfig | ListConfig) -> list[str]:
     """The first value that refers to something that is not there, as ``key=${...}``, if there is one."""
     keys = range(len(node)) if isinstance(node, ListConfig) else list(node)
     for key in keys:
-        child = node._get_node(key)
+        child: Any = node._get_node(key)
         if child._is_interpolation():
             try:
                 node[key]

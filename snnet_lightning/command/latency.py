@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import hydra
 from omegaconf import DictConfig
@@ -15,6 +15,7 @@ from snnet_lightning.errors import InputError
 
 if TYPE_CHECKING:
     from snnet_lightning.latency.table import BatchLatency
+    from snnet_lightning.network.snnet import SNNet
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def task(cfg: DictConfig) -> None:
         if hasattr(logger, "log_stitches"):
             logger.log_stitches(net.rows, anchors)
     if cfg.ckpt_path and holds_network(Path(cfg.ckpt_path)):
-        kept = load(cfg.ckpt_path)  # as it is, whatever the command line says of what was timed
+        kept = cast("SNNet", load(cfg.ckpt_path))  # as it is, whatever the command line says of what was timed
         if kept.description.input_size == net.description.input_size:
             kept.rows, kept.latency = net.rows, net.latency
             save_latency(kept, Path(cfg.ckpt_path))

@@ -43,7 +43,8 @@ class Terminal(logging.StreamHandler):
         """The message; a warning says so, in one line, and nothing of the code that it comes from."""
         if record.levelno < logging.WARNING:
             return record.getMessage()
-        message = str(record.args[0]) if record.name == WARNINGS.name and record.args else record.getMessage()
+        args = record.args if record.name == WARNINGS.name and isinstance(record.args, tuple) else ()
+        message = str(args[0]) if args else record.getMessage()
         return f"{record.levelname.lower()}: {' '.join(message.split())}"
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 from omegaconf import DictConfig
@@ -59,7 +59,7 @@ def start_from(net: SNNet, init_from: str, recalled_from: str | None) -> None:
     _require_recalled("init_from", init_from, recalled_from)
     where = f"init_from={init_from}"
     content = read_checkpoint(init_from, where)
-    heads = "reshaped" if same_classes(net, content, where) else "all"
+    heads: Literal["reshaped", "all"] = "reshaped" if same_classes(net, content, where) else "all"
     for anchor in load_weights(net, content, where, new_heads=heads):
         log.info("%s has a new, random head for %d classes", anchor, net.description.num_classes)
     net.route_statistics.clear()  # they are of the weights that were; a training begins with none

@@ -118,7 +118,7 @@ def _data(content: Mapping[str, Any], where: str) -> dict[str, Any]:
 
     kind = next((kind for kind in KINDS if kind.__qualname__ in content), None)
     given = content.get(kind.CHECKPOINT_HYPER_PARAMS_KEY) if kind else None
-    if not isinstance(given, Mapping):
+    if kind is None or not isinstance(given, Mapping):
         return {}
     known = signature(kind).parameters
     try:
@@ -154,7 +154,7 @@ def _value_of(typed: Sequence[Override], key: str) -> Any:
     override = next((override for override in reversed(typed) if override.key_or_group == key), None)
     if override is None:
         return None
-    value = override.value()
+    value: Any = override.value()
     if override.is_choice_sweep():
         value = value.list[0]
     return getattr(value, "text", value)

@@ -80,7 +80,7 @@ class Replay:
 def task(cfg: DictConfig) -> None:
     from snnet_lightning.command.instantiate import made
     from snnet_lightning.serve.open_files import allow_many_open_files
-    from snnet_lightning.serve.replay.client import replay
+    from snnet_lightning.serve.replay.client import Outcome, replay
     from snnet_lightning.serve.replay.figures import figures_of
     from snnet_lightning.serve.replay.plot import plot_replay
 
@@ -96,7 +96,7 @@ def task(cfg: DictConfig) -> None:
     name = HydraConfig.get().runtime.choices["policy"]
     plan = [(name, None), *((names[i], i) for i in chosen.stitches(table, options["max_batch"]))]
     log.info("%s requests in %.0f s, for each of %d policies", f"{len(arrivals):,}", arrivals[-1], len(plan))
-    figures, first = [], None
+    figures, first = [], list[Outcome]()
     directory = Path(HydraConfig.get().runtime.output_dir)
     with _server(options, policy, directory) as url, progress() as tell:
         for number, (label, stitch) in enumerate(plan):

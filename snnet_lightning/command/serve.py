@@ -69,7 +69,7 @@ def checked_options(cfg: DictConfig) -> "tuple[dict[str, Any], dict[str, Any], S
         Resizing.of(table.description)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    policy = OmegaConf.to_container(cfg.policy, resolve=True)
+    policy: Any = OmegaConf.to_container(cfg.policy, resolve=True)
     policy.pop("profiles", None)
     missing = [key for key, value in policy.items() if value == MISSING]
     if missing:

@@ -92,9 +92,9 @@ class DigitsDataModule(ReproducibleDataModule):
         seed: Seed = 0,
     ):
         super().__init__(batch_size, num_workers, seed)
-        input_size = [*input_size]
-        self.save_hyperparameters(logger=False)  # into checkpoints, as plain data
-        self.input_size = tuple(input_size)
+        self.save_hyperparameters(logger=False)
+        self.hparams["input_size"] = [*input_size]  # into checkpoints, as plain data
+        self.input_size = (*input_size,)
         self.preprocessing = preprocessing(["digits_base"], {}, self.input_size)
 
     def setup(self, stage: str | None = None) -> None:

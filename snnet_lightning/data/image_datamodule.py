@@ -90,16 +90,16 @@ class ImageDataModule(ReproducibleDataModule):
         anchors_preprocessing: Preprocessing | None = None,
     ):
         super().__init__(batch_size, num_workers, seed, repeats)
-        input_size = [*input_size]
         # Into checkpoints, as plain data; what the anchors want is in their description.
         self.save_hyperparameters(logger=False, ignore=["anchors_preprocessing"])
+        self.hparams["input_size"] = [*input_size]
         if mixup and batch_size % 2:
             raise InputError(f"data.batch_size={batch_size}: must be even, since mixup pairs the images of a batch")
         if input_size[0] not in IMAGE_MODES:
-            raise InputError(f"anchors.input_size={input_size}: images have 1, 3 or 4 channels, not {input_size[0]}")
+            raise InputError(f"anchors.input_size={[*input_size]}: images have 1, 3 or 4 channels, not {input_size[0]}")
         self.root, self.reader, self.splits = root, reader, (train_split, val_split)
         self.class_map = read_class_map(class_map, root) if class_map else None
-        self.input_size = tuple(input_size)
+        self.input_size = (*input_size,)
         said = {"mean": mean, "std": std, "interpolation": interpolation, "crop_pct": crop_pct}
         self.preprocessing = preprocessing(anchors, said, self.input_size, anchors_preprocessing)
         self.augmentation, self.erasing, self.mixup = augmentation or {}, erasing, mixup
@@ -136,7 +136,7 @@ class ImageDataModule(ReproducibleDataModule):
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """Names of the classes by index; None where the reader does not know them."""
-        return tuple(sorted(self._classes, key=self._classes.get)) if self._classes else None
+        return tuple(sorted(self._classes, key=self._classes.__getitem__)) if self._classes else None
 
     @cached_property
     def _classes(self) -> dict[str, int] | None:
@@ -148,13 +148,13 @@ class ImageDataModule(ReproducibleDataModule):
         return train and test
 
     @cached_property
-    def _images(self) -> tuple[Dataset, Dataset]:
+    def _images(self) -> tuple[Any, Any]:
         """timm's data sets to train and to test on; their files are walked here."""
         if not self.reader and not self.class_map:
             check_class_folders(*(split_path(self.root, split) for split in self.splits))
         return self._datasets()
 
-    def _datasets(self) -> tuple[Dataset, Dataset]:
+    def _datasets(self) -> tuple[Any, Any]:
         train, test = self.splits
         return self._dataset(train, training=True), self._dataset(test, training=False)
 
@@ -179,7 +179,7 @@ class ImageDataModule(ReproducibleDataModule):
 
     def initialisation_dataloader(self) -> DataLoader:
         if isinstance(self.train_set, TrainingStream):
-            return self._loader(self.plain_train_set, batch_size=self.batch_size)
+            return self._loader(self.plain_train_set, DataLoader, batch_size=self.batch_size)
         return super().initialisation_dataloader()
 
     @property
@@ -218,8 +218,8 @@ class ImageDataModule(ReproducibleDataModule):
             log.warning("left out, since it cannot be read: %s", name)
             self.named.add(name)
 
-    def _dataset(self, split: str, training: bool) -> Dataset:
-        options = {"class_map": self.class_map, "input_img_mode": IMAGE_MODES[self.input_size[0]]}
+    def _dataset(self, split: str, training: bool) -> Any:
+        options: dict[str, Any] = {"class_map": self.class_map, "input_img_mode": IMAGE_MODES[self.input_size[0]]}
         if self.reader and not self.reader.lower().startswith(READERS):
             raise InputError(f"data.reader={self.reader}: must be empty or begin with one of {', '.join(READERS)}")
         try:
@@ -237,7 +237,7 @@ class ImageDataModule(ReproducibleDataModule):
                 path = str(split_path(self.root, split))
                 dataset = create_dataset("", root=path, split=split, search_split=False, **options)
         except (RuntimeError, AssertionError, ImportError, OSError, KeyError, tarfile.TarError) as error:
-            said = {"reader": self.reader, "class_map": self.hparams.class_map}
+            said = {"reader": self.reader, "class_map": self.hparams["class_map"]}
             where = "".join(f"data.{key}={value} " for key, value in said.items() if value)
             raise InputError(f"{where}data.root={self.root}, split {split}: {error}") from error
         if self.reader.lower().startswith("wds/"):

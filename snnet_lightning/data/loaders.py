@@ -1,10 +1,11 @@
 """DataLoaders that can be entered in the middle, where a killed run stopped."""
 
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset
+
+from snnet_lightning.data.order import Batches
 
 
 class PartialLoader(DataLoader):
@@ -16,6 +17,7 @@ class PartialLoader(DataLoader):
         identity: what decides which images stand in which batch, and how they look.
     """
 
+    batch_sampler: Batches
     identity: tuple[Any, ...] = ()
     part: tuple[int, int | None] = (0, None)
 
@@ -23,7 +25,7 @@ class PartialLoader(DataLoader):
         """In the next pass, give only the batches from ``first`` to before ``stop``; later ones are whole again."""
         self.part = first, stop
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Any:
         part, self.part = self.part, (0, None)
         if isinstance(self.dataset, IterableDataset):
             return islice(super().__iter__(), *part)
@@ -44,7 +46,7 @@ class ResumableLoader(PartialLoader):
     def epoch(self) -> int:
         return self.batch_sampler.sampler.epoch
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Any:
         # A generator starts at the first batch: Lightning asks a resumed run's loader for its iterator before it
         # tells the sampler which epoch it is.
         first = 0

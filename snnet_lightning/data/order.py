@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from timm.data.distributed_sampler import RepeatAugSampler
 from torch.utils.data import BatchSampler, DistributedSampler, Sampler
@@ -11,14 +11,14 @@ from torch.utils.data import BatchSampler, DistributedSampler, Sampler
 class Draw(NamedTuple):
     """An image by its index, and the seed of its augmentation."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # which hides that of tuples
     seed: int = 0
 
 
 PADDING = Draw(-1)  # stands for no image, where another process has one more
 
 
-class TrainingOrder(Sampler[Draw]):
+class TrainingOrder(Sampler):
     """The share of one process in a shuffled epoch; what does not divide evenly is left out.
 
     Args:
@@ -42,10 +42,11 @@ class TrainingOrder(Sampler[Draw]):
         self.seed, self.rank, self.repeats = seed, rank, repeats
         self.every_epoch_the_first = every_epoch_the_first
         self.epoch = 0
+        self.order: RepeatAugSampler | DistributedSampler
         if repeats > 1:
             self.order = RepeatAugSampler(range(size), world, rank, num_repeats=repeats, selected_round=0)
         else:
-            self.order = DistributedSampler(range(size), world, rank, seed=seed, drop_last=True)
+            self.order = DistributedSampler(range(size), world, rank, seed=seed, drop_last=True)  # type: ignore[arg-type]  # a length is enough
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -61,7 +62,7 @@ class TrainingOrder(Sampler[Draw]):
             yield Draw(index, hash((self.seed, epoch, self.rank, position)) % 2**32)
 
 
-class EvaluationOrder(Sampler[Draw]):
+class EvaluationOrder(Sampler):
     """The share of one process: every image once over all processes, padded so that all shares are as long.
 
     Args:
@@ -83,7 +84,9 @@ class EvaluationOrder(Sampler[Draw]):
 class Batches(BatchSampler):
     """Batches of an order, or some of them only: those from ``first`` to before ``stop``."""
 
-    first, stop = 0, None
+    sampler: Any  # the order
+    first: int = 0
+    stop: int | None = None
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[Any]]:
         return islice(super().__iter__(), self.first, self.stop)

@@ -1,7 +1,7 @@
 """What all DataModules share: loaders whose order depends on (seed, epoch, process) only."""
 
 import os
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning as L
 import torch
@@ -12,6 +12,7 @@ from snnet_lightning.data.order import Batches, Draw, EvaluationOrder, TrainingO
 from snnet_lightning.errors import InputError
 
 MOST_WORKERS = 8
+Loader = TypeVar("Loader", bound=DataLoader)
 
 
 def default_workers(processes: int) -> int:
@@ -35,10 +36,9 @@ class ReproducibleDataModule(L.LightningDataModule):
         InputError: a batch larger than the share of a process.
     """
 
-    train_set: Dataset
-    test_set: Dataset
+    train_set: Any  # a Dataset that has a length
+    test_set: Any  # the same, or a stream
     input_size: tuple[int, int, int]
-    num_classes: int
 
     def __init__(self, batch_size: int, num_workers: int | None, seed: int, repeats: int = 1):
         super().__init__()
@@ -59,7 +59,7 @@ class ReproducibleDataModule(L.LightningDataModule):
     @property
     def every_epoch_the_first(self) -> bool:
         """Whether the run is to overfit some batches, always the same."""
-        return bool(self.trainer and self.trainer.overfit_batches)
+        return bool(self.trainer and self.trainer.overfit_batches)  # type: ignore[attr-defined]  # a connector sets it
 
     def check_batch_size(self) -> None:
         _, world = self.share
@@ -104,7 +104,7 @@ class ReproducibleDataModule(L.LightningDataModule):
         """Training images in random order, without augmentation, for the stitching layers' initialisation."""
         order = torch.randperm(len(self.train_set), generator=torch.Generator().manual_seed(self.seed))
         draws = [Draw(index) for index in order.tolist()]
-        return self._loader(self.plain_train_set, batch_size=self.batch_size, sampler=draws)
+        return self._loader(self.plain_train_set, DataLoader, batch_size=self.batch_size, sampler=draws)
 
     @property
     def plain_train_set(self) -> Dataset:
@@ -113,7 +113,7 @@ class ReproducibleDataModule(L.LightningDataModule):
 
     def _evaluation_loader(self) -> DataLoader:
         if isinstance(self.test_set, IterableDataset):
-            options = {"batch_size": self.batch_size}
+            options: dict[str, Any] = {"batch_size": self.batch_size}
         else:
             order = EvaluationOrder(len(self.test_set), *self.share)
             options = {"batch_sampler": Batches(order, self.batch_size, drop_last=False)}
@@ -121,7 +121,7 @@ class ReproducibleDataModule(L.LightningDataModule):
         loader.identity = self.identity
         return loader
 
-    def _loader(self, dataset: Dataset, kind: type[DataLoader] = DataLoader, **options: Any) -> DataLoader:
+    def _loader(self, dataset: Dataset, kind: type[Loader], **options: Any) -> Loader:
         workers = self.num_workers
         if workers is None:
             workers = default_workers(self.trainer.num_devices if self.trainer else 1)
@@ -140,6 +140,6 @@ class ReproducibleDataModule(L.LightningDataModule):
             self.train_loader._iterator = None
 
     @staticmethod
-    def collate(items: list[Any]) -> Any:
+    def collate(items: list[Any], /) -> Any:
         """A batch of what the data set gives."""
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from copy import copy
+from typing import Any
 
 import torch
 from timm.data import IterableImageDataset
@@ -63,10 +64,13 @@ class EvaluationStream(IterableDataset):
 class StreamLoader(DataLoader):
     """Loads a ``TrainingStream``; its workers start anew every epoch, seeded by (seed, epoch)."""
 
-    def __init__(self, dataset: TrainingStream, **options):
+    dataset: TrainingStream
+    sampler: Any
+
+    def __init__(self, dataset: TrainingStream, **options: Any):
         super().__init__(dataset, generator=torch.Generator(), **options)
         self.sampler.set_epoch = dataset.set_epoch  # where Lightning looks for it
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Any:
         self.generator.manual_seed(hash((self.dataset.seed, self.dataset.epoch)) % 2**32)
         yield from super().__iter__()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,11 @@ class StitchMetrics(Metric):
     """
 
     full_state_update = False
+    _defaults: dict[str, Any]
+    correct1: Tensor
+    correct5: Tensor
+    loss: Tensor
+    images: Tensor
 
     def __init__(self, stitches: int):
         super().__init__()
@@ -70,7 +76,7 @@ class StitchMetrics(Metric):
         Raises:
             ValueError: it is none of these metrics; nothing of it is taken.
         """
-        own = self.metric_state
+        own: dict[str, Any] = self.metric_state
         if {name: (value.shape, value.dtype) for name, value in state.items()} != {
             name: (value.shape, value.dtype) for name, value in own.items()
         }:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,7 +67,7 @@ def stitch_rows(
 
 def front_rows(rows: Sequence[Row], cost: str = "flops") -> list[Row]:
     """Those on the Pareto front of a cost (``flops`` or ``latency_ms``) and top-1, by cost; all ``rows`` have both."""
-    return [rows[i] for i in pareto_front([(getattr(row, cost), row.acc1) for row in rows])]
+    return [rows[i] for i in pareto_front(list(map(attrgetter(cost, "acc1"), rows)))]
 
 
 def known(row: Row) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from snnet_lightning.atomic import written_atomically
+from snnet_lightning.budget import Measured
 from snnet_lightning.evaluation.pareto import pareto_front
-from snnet_lightning.evaluation.results import Row
 
 NAME = "summary.json"
 
 
-def summarise(rows: Sequence[Row], anchors: Sequence[int]) -> dict[str, float]:
+def summarise(rows: Sequence[Measured], anchors: Sequence[int]) -> dict[str, float]:
     """The summary metrics by the names under which they are logged; all in percent or percentage points.
 
     Args:

@@ -79,16 +79,17 @@ def export_stitches(
     if tolerance is None and precision == "fp32":
         tolerance = TOLERANCE
     stitches, images = list(dict.fromkeys(stitches)), images.cpu()
-    if normalise:
-        images = pixels_of(images, net.preprocessing)
-        calibration_images = None if calibration_images is None else pixels_of(calibration_images, net.preprocessing)
+    known = net.preprocessing if normalise else None
+    if known is not None:
+        images = pixels_of(images, known)
+        calibration_images = None if calibration_images is None else pixels_of(calibration_images, known)
     exported: list[Exported] = []
     with written_folder(Path(folder), overwrite) as unfinished:
         with _writer(net, unfinished, format, opset, precision, quantization, calibration_images) as write:
             for stitch in stitches:
                 module = net.extract(stitch).cpu().float()
-                if normalise:
-                    module = Normalised(module, net.preprocessing)
+                if known is not None:
+                    module = Normalised(module, known)
                 written = Half(module) if precision == "fp16" else module
                 file = write(written.eval(), metadata_of(net, stitch, normalise), f"stitch_{stitch.id:03d}")
                 found = parity(load_exported(unfinished / file, trusted=True), module, images)

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from snnet_lightning.checked import checked
-from snnet_lightning.description import Description, read_description
+from snnet_lightning.description import Description, Preprocessing, read_description
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.results import Percent, Row, as_line, write_jsonl
 from snnet_lightning.export.folder import FILES
@@ -31,11 +31,11 @@ class ExportedFile:
 
 @dataclass(frozen=True)
 class ExportedFolder:
-    """What lies there: files, the network that they are of, and whether they take pixels in 0..1."""
+    """What lies there: files, the network that they are of, and what they normalise pixels in 0..1 by, if they do."""
 
     files: tuple[ExportedFile, ...]
     description: Description
-    normalise: bool
+    normalise: Preprocessing | None
 
     @property
     def anchors(self) -> list[str]:
@@ -44,7 +44,7 @@ class ExportedFolder:
 
     def prepared(self, images: Tensor) -> Tensor:
         """Normalised images (N, C, H, W) as the files take them."""
-        return pixels_of(images, self.description.preprocessing) if self.normalise else images
+        return images if self.normalise is None else pixels_of(images, self.normalise)
 
 
 def mark(folder: Path, how: Mapping[str, Any], description: Mapping[str, Any], files: Iterable[ExportedFile]) -> None:
@@ -80,7 +80,7 @@ def read_exported(folder: str | Path) -> ExportedFolder:
     normalise = how.get("normalise") is True
     if normalise and description.preprocessing is None:
         raise InputError(f"{where}/{CONFIG}: does not say how its files normalise images")
-    return ExportedFolder(tuple(files), description, normalise)
+    return ExportedFolder(tuple(files), description, description.preprocessing if normalise else None)
 
 
 def note_accuracies(folder: Path, rows: Sequence[Row]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -33,7 +33,7 @@ def onnx_graph(module: nn.Module, input_size: Sequence[int], opset: int = OPSET)
     if not 1 <= opset <= latest:
         raise InputError(f"opset={opset}: onnx {extra('onnx').__version__} knows 1 to {latest}")
     with quiet():
-        program = torch.onnx.export(
+        program: Any = torch.onnx.export(
             module,
             (torch.zeros(2, *input_size),),
             dynamo=True,

@@ -14,6 +14,9 @@ class Normalised(nn.Module):
         preprocessing: what they are normalised by.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, stitch: nn.Module, preprocessing: Preprocessing):
         super().__init__()
         self.stitch = stitch

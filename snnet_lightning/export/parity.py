@@ -28,9 +28,7 @@ def parity(exported: Callable[[Tensor], Tensor], module: Callable[[Tensor], Tens
 
 
 def _batches(images: Tensor) -> list[Tensor]:
-    sizes, left = [], len(images)
-    for size in cycle(BATCHES):
-        if not left:
-            return list(images.split(sizes))
-        sizes.append(min(size, left))
-        left -= sizes[-1]
+    turn, sizes = cycle(BATCHES), list[int]()
+    while left := len(images) - sum(sizes):
+        sizes.append(min(next(turn), left))
+    return list(images.split(sizes))

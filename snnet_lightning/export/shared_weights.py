@@ -43,7 +43,7 @@ class SharedWeights:
         ir = extra("onnx_ir")
         for value in model.graph.initializers.values():
             tensor = value.const_value
-            if tensor.nbytes >= SMALL:
+            if tensor is not None and tensor.nbytes >= SMALL:
                 value.const_value = ir.ExternalTensor(
                     WEIGHTS,
                     self._offset(tensor.tobytes()),

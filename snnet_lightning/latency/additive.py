@@ -57,7 +57,7 @@ def fitted_model(
     )
 
 
-def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
+def rank_correlation(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> float | None:
     """Spearman's; None where all of one are equal."""
     if min(map(len, map(set, (one, other)))) == 1:
         return None

@@ -119,7 +119,7 @@ class _Timed:
             or how.compile
             or (as_it_is.device, as_it_is.dtype) != (self.device, DTYPES[how.precision])
         ):
-            net = copy.deepcopy(net).to(self.device, DTYPES[how.precision], memory_format=self.layout)
+            net = copy.deepcopy(net).to(self.device, DTYPES[how.precision], memory_format=self.layout)  # type: ignore[call-overload]  # torch has it
         if how.compile:
             compile_in_place(net.anchors, net.stitching_layers.values())
         self.net = net

@@ -160,4 +160,5 @@ _RUN = re.compile(r"(?:offline-)?run-(\d{8}_\d{6})-(.+)")
 
 
 def _read_config(path: str | None) -> dict[str, Any]:
-    return OmegaConf.to_container(OmegaConf.load(path)) if path else {}
+    content: Any = OmegaConf.to_container(OmegaConf.load(path)) if path else {}
+    return content

@@ -199,7 +199,7 @@ class SNNetModule(L.LightningModule):
         """
         images, classes = self.converted(batch)
         if batch_idx % self.trainer.accumulate_grad_batches == 0:
-            self.optimizers(use_pl_optimizer=False).zero_grad(set_to_none=self.optim.unused == "stand_still")
+            self.trainer.optimizers[0].zero_grad(set_to_none=self.optim.unused == "stand_still")
         self._drawn = self.draw(self.global_rank)
         if not self.tuning:
             self.net.initialised = True  # what training changes from here on is not to be initialised again
@@ -268,7 +268,7 @@ class SNNetModule(L.LightningModule):
         self.test_metrics.reset()
         rows = stitch_rows(self.costs, self.scores, self.net.route_statistics.calibrated)
         self.rows = with_latency(rows, self.net.latency)
-        images = getattr(self.trainer.datamodule, "test_images", None)
+        images = getattr(self.trainer.datamodule, "test_images", None)  # type: ignore[attr-defined]  # a connector sets it
         self.net.rows, self.net.origin = (
             self.rows,
             self.net.origin.model_copy(update={"measured_on": images and in_words(images)}),
@@ -296,7 +296,7 @@ class SNNetModule(L.LightningModule):
                 "anchors.num_classes makes heads for more"
             ) from error
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """The recipe's optimiser and schedule, for this run's steps and images per step.
 
         Raises:

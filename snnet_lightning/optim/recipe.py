@@ -73,7 +73,7 @@ class OptimizerRecipe:
 
     def rates(self, global_batch: int | None) -> dict[str, float]:
         """lr, warmup_lr and min_lr of a run of ``global_batch`` images per optimiser step."""
-        factor = 1 if self.lr_base_batch is None else global_batch / self.lr_base_batch
+        factor = 1 if self.lr_base_batch is None else global_batch / self.lr_base_batch  # type: ignore[operator]  # known then
         return {name: getattr(self, name) * (factor if name in self.scaled_rates else 1) for name in get_args(Rate)}
 
     def build(

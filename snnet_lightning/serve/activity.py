@@ -85,7 +85,7 @@ class Activity:
 
 def _as_data(second: Second) -> dict:
     times = second.times
-    found = {"second": second.start, "answered": len(times), "refused": second.refused}
+    found: dict = {"second": second.start, "answered": len(times), "refused": second.refused}
     if times:
         found |= {
             "p50_ms": quantile(times, 0.5),

@@ -89,9 +89,10 @@ class Fixed:
     reason = "the only one served"
 
     def __init__(self, profiles: Sequence[Profile], stitch: StrictInt | StrictStr):
-        self.id = next((profile.id for profile in profiles if stitch in (profile.id, profile.name)), None)
-        if self.id is None:
+        found = next((profile.id for profile in profiles if stitch in (profile.id, profile.name)), None)
+        if found is None:
             raise InputError(f"policy.stitch={stitch}: there is no such stitch; ids run from 0 to {len(profiles) - 1}")
+        self.id = found
 
     def choose(self, slack_ms: float, queue: int, batch: int) -> int:
         return self.id

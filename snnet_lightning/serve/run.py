@@ -29,7 +29,7 @@ def main(options: dict, policy: dict) -> None:
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # sizes are checked, against a limit of our own
     allow_many_open_files()
     serving = Serving(**options)
-    table = ServedTable.of(Path(serving.folder), serving.folder)
+    table = ServedTable.of(Path(options["folder"]), options["folder"])
     server, first = StitchServer(serving, create_policy(policy, table.profiles), table), os.getpid()
 
     def stop(number: int, frame: object) -> None:

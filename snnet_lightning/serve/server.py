@@ -74,7 +74,7 @@ class StitchServer(litserve.LitServer):
         self.present = 0  # requests that are being read, decoded, waiting or running
         self.decoding = ThreadPoolExecutor(DECODING)
         self.monitor_internal = 0.5  # seconds until a dead worker is noticed
-        self.activity = Activity({row.id: row.acc1 for row in table.rows})
+        self.activity = Activity({profile.id: profile.acc1 for profile in table.profiles})
         self.ids = {key: row.id for row in table.rows for key in (str(row.id), row.name)}
         self.stitches = {row.id: row for row in table.rows}
         self.app.router.routes.clear()  # LitServe's own: one that says "running", and one that takes JSON
@@ -162,13 +162,13 @@ class StitchServer(litserve.LitServer):
         unknown = [key for key in asked if key not in KNOWN]
         if unknown:
             raise RequestError(422, f"{unknown[0][:40]!r}: is no option; there are {' and '.join(sorted(KNOWN))}")
-        word = asked.get("max_latency_ms")
+        word = asked.get("max_latency_ms", self.serving.slo_ms)
         try:
-            within = self.serving.slo_ms if word is None else float(word)
+            within = float(word)
         except ValueError:
             within = 0.0
         if not 0 < within <= LONGEST_MS:
-            raise RequestError(422, f"max_latency_ms={word[:40]!r}: must be above 0, up to {LONGEST_MS}")
+            raise RequestError(422, f"max_latency_ms={str(word)[:40]!r}: must be above 0, up to {LONGEST_MS}")
         name = asked.get("stitch")
         if name is not None and name not in self.ids:
             raise RequestError(422, f"stitch={name[:80]!r}: there is no such stitch; /stitches lists them")

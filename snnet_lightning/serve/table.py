@@ -48,6 +48,7 @@ class ServedTable:
         return [
             Profile(row.id, row.name, row.acc1, {batch: ms[row.id] for batch, ms in measured.items()})
             for row in self.rows
+            if row.acc1 is not None  # which ``of`` saw to
         ]
 
     @property

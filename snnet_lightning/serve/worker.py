@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from multiprocessing.sharedctypes import RawValue
 from queue import Empty
-from typing import Any
+from typing import Any, cast
 
 import litserve
 import numpy as np
@@ -55,17 +55,18 @@ class Network(litserve.LitAPI):
         from snnet_lightning.checkpoints import load
         from snnet_lightning.errors import InputError
         from snnet_lightning.network.prefix_tree import forward_all
+        from snnet_lightning.network.snnet import SNNet
 
         if device == "cpu" and self.serving.threads:
             torch.set_num_threads(self.serving.threads)
         self.torch, self.where = torch, torch.device(device)
         try:
-            self.net = load(self.serving.folder).to(self.where)
+            self.net = cast("SNNet", load(str(self.serving.folder))).to(self.where)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
             raise SystemExit(1) from error  # which LitServe does not print a traceback of
-        known = self.net.preprocessing
-        self.mean, self.std = (torch.tensor(x, device=self.where).view(-1, 1, 1) for x in (known.mean, known.std))
+        known = self.net.description.data_config
+        self.mean, self.std = (torch.tensor(x, device=self.where).view(-1, 1, 1) for x in (known["mean"], known["std"]))
         with torch.inference_mode():  # first runs take longer
             images = torch.zeros(self.serving.max_batch, *self.net.description.input_size, device=self.where)
             for _ in forward_all(self.net, images, self.net.space):

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from hydra.conf import HydraConf
 from hydra.core.override_parser.types import Quote, QuotedString
-from omegaconf import ListConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from snnet_lightning.errors import InputError, RunError
 from snnet_lightning.first_process import is_first_process
@@ -72,7 +72,7 @@ def run_in_own_process(module: str, hydra: HydraConf) -> Any:
 def command_of(module: str, hydra: HydraConf) -> list[str]:
     """The command line that runs a job of a sweep alone."""
     sources = {source.provider: source.path for source in hydra.runtime.config_sources}
-    options = ["--config-path", sources["main"], "--config-name", hydra.job.config_name]
+    options = ["--config-path", sources["main"], "--config-name", str(hydra.job.config_name)]
     if "command-line" in sources:
         options += ["--config-dir", sources["command-line"]]
     sweep = os.path.abspath(os.path.join(hydra.runtime.cwd, hydra.sweep.dir))
@@ -162,9 +162,10 @@ def _how_it_ended(status: int) -> str:
     return f"ended with exit status {status}" if status else "ended before it was done"
 
 
-def as_typed(overrides: ListConfig) -> list[str]:
+def as_typed(overrides: Sequence[str]) -> list[str]:
     """The overrides with their interpolations as they are; resolved they may need quotes."""
-    return [str(word) for word in OmegaConf.to_container(overrides, resolve=False)]
+    words: Any = OmegaConf.to_container(overrides, resolve=False)
+    return [str(word) for word in words]
 
 
 def _quoted(text: str) -> str:

@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from snnet_lightning.atomic import written_atomically
@@ -66,7 +67,7 @@ def _told_apart(fronts: Sequence[Front]) -> tuple[list[Front], list[Front]]:
     return [f for i, f in enumerate(fronts) if i in best], [f for i, f in enumerate(fronts) if i not in best]
 
 
-def _draw(axes: Axes, front: Front, place: int, end: float) -> object:
+def _draw(axes: Axes, front: Front, place: int, end: float) -> Line2D:
     """Draw a front on to ``end``, for what so many FLOPs buy, more buy too."""
     colour = COLOURS[place % len(COLOURS)]
     flops = np.append(front.flops, end)

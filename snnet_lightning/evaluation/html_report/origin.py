@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -41,7 +42,7 @@ def versions() -> str:
 
 
 def _command(path: Path) -> str:
-    hydra = OmegaConf.to_container(OmegaConf.load(path), resolve=False)["hydra"]
+    hydra: Any = OmegaConf.to_container(OmegaConf.load(path).hydra, resolve=False)
     words = list(hydra["overrides"]["task"])
     if hydra["job"].get("num", "???") == "???":  # those of a sweep's job would write over it
         words += [word for word in hydra["overrides"]["hydra"] if not word.startswith("hydra.mode=")]

@@ -47,16 +47,17 @@ def figures_of(policy: str, outcomes: Sequence[Outcome], slo_ms: float, accuraci
     served = [outcome for outcome in outcomes if outcome.status == 200]
     ms = np.array([outcome.ms for outcome in served])
     known = [outcome.right for outcome in served if outcome.right is not None]
+    stitches = [outcome.stitch for outcome in served if outcome.stitch is not None]
     last = max((outcome.due + outcome.ms / 1e3 for outcome in served), default=0.0)
     return Figures(
         policy=policy,
         requests=len(outcomes),
         lost=len(outcomes) - len(served),
         attainment=100 * float((ms <= slo_ms).sum()) / len(outcomes),
-        accuracy=float(np.mean([accuracies[outcome.stitch] for outcome in served])) if served else None,
+        accuracy=float(np.mean([accuracies[stitch] for stitch in stitches])) if served else None,
         top1=100 * sum(known) / len(known) if known else None,
         p50_ms=float(np.percentile(ms, 50)) if served else None,
         p99_ms=float(np.percentile(ms, 99)) if served else None,
         throughput=len(served) / last if last else 0.0,
-        stitches=dict(Counter(outcome.stitch for outcome in served)),
+        stitches=dict(Counter(stitches)),
     )

@@ -49,7 +49,7 @@ def plot_replay(
     grid["ms"].set_ylabel("ms")
     grid["ms"].set_ylim(bottom=0)
     grid["ms"].legend(frameon=False, ncol=3, loc="upper left", fontsize=8)
-    mean = [np.mean([accuracies[o.stitch] for o in s]) if s else np.nan for s in served]
+    mean = [float(np.mean([accuracies[o.stitch] for o in s if o.stitch is not None])) if s else np.nan for s in served]
     grid["top1"].plot(each, mean, color=FRONT)
     grid["top1"].set_ylabel("top-1 (%)\nserved")
     grid["top1"].set_xlabel("seconds")
@@ -66,10 +66,10 @@ def plot_replay(
 
 def _plot_policies(axes: plt.Axes, figures: Sequence[Figures]) -> None:
     chosen = figures[0]
-    fixed = [each for each in figures[1:] if each.accuracy is not None]
+    fixed = [(each.attainment, each.accuracy) for each in figures[1:] if each.accuracy is not None]
     axes.scatter(
-        [each.attainment for each in fixed],
-        [each.accuracy for each in fixed],
+        [attainment for attainment, _ in fixed],
+        [accuracy for _, accuracy in fixed],
         45,
         STITCH,
         label="one stitch for all",
