@@ -23,7 +23,7 @@ from snnet_lightning.serve.requests import Answer, RequestError
 
 log = logging.getLogger(__name__)
 
-# How much longer than measured a batch takes in most cases, among the last ones, of which none is older.
+# How long a batch takes in most cases, among the last ones, of which none is older.
 USUAL, BATCHES, SECONDS = 0.75, 64, 5.0
 FAILED = RequestError(500, "the batch of this image failed; what the server prints says why")
 NOT_FINITE = RequestError(500, "the network finds no probabilities for this image: they are not finite")
@@ -89,12 +89,15 @@ class MostUrgentFirst(LitLoop):
     def __init__(self) -> None:
         super().__init__()
         self.line = Line()
-        self.slower = RecentQuantile(USUAL, BATCHES, SECONDS, start=1.0)
+        self.slower = RecentQuantile(USUAL, BATCHES, SECONDS, start=1.0)  # times that were measured: other processes
+        self.beside = RecentQuantile(USUAL, BATCHES, SECONDS, start=0.0)  # seconds for queues, whatever the stitch
 
     def run(self, lit_api: Network, device, worker_id, request_queue, transport, workers_setup_status, callback_runner):
         """One batch."""
+        begun, waits = time.monotonic(), not len(self.line)
         self._let_in(request_queue, lit_api.serving)
         started = time.monotonic()
+        begun = started if waits else begun
         feasible = started + self._reserved(lit_api) + self._slower() * lit_api.fastest_ms / 1e3
         batch = self.line.take(lit_api.serving.max_batch, feasible)
         # So that late ones do not hold the places of those that can still be in time.
@@ -112,9 +115,10 @@ class MostUrgentFirst(LitLoop):
                 self.put_response(transport, one.queue_id, one.uid, answer, LitAPIStatus.OK, LoopResponseType.REGULAR)
             else:
                 self._refuse(transport, [one], NOT_FINITE)
-        stitch = answers[0].stitch
+        stitch, ms = answers[0].stitch, answers[0].ms
         if stitch in lit_api.ms:
-            self.slower.add(1e3 * (time.monotonic() - started) / lit_api.ms[stitch][len(batch) - 1])
+            self.slower.add(ms / lit_api.ms[stitch][len(batch) - 1])
+        self.beside.add(time.monotonic() - begun - ms / 1e3)
 
     def _let_in(self, queue: Any, serving: Serving) -> None:
         """Let in what has come, of several workers this one's share; wait for one if nothing waits yet."""
@@ -141,14 +145,19 @@ class MostUrgentFirst(LitLoop):
         return max(self.slower.value, 1.0)
 
     def _reserved(self, api: Network) -> float:
-        """Seconds of a request's time, for what comes after its batch."""
+        """Seconds of a request's time, for what comes after its batch has run."""
         return api.serving.reserve_ms / 1e3 + api.way_out.value
+
+    def _slack_ms(self, slack: float, place: int, api: Network) -> float:
+        """Of the seconds that are left to batches until one is done, the measured milliseconds that they may take."""
+        batches = 1 + -(-place // api.serving.max_batch)
+        return 1e3 * (slack - batches * self.beside.value) / self._slower()
 
     def _answers(self, api: Network, batch: list[Waiting], started: float) -> list[Answer]:
         stitch, why = batch[0].request.stitch, "asked for"
         if stitch is None:
             slack, place = self.line.most_urgent(batch, started + self._reserved(api), api.serving.max_batch)
-            stitch = api.policy.choose(1e3 * slack / self._slower(), place, len(batch))
+            stitch = api.policy.choose(self._slack_ms(slack, place, api), place, len(batch))
             why = api.policy.reason or _in_words(1e3 * slack, place)
         probabilities = api.run(np.stack([one.request.pixels for one in batch]), stitch)
         ms = 1e3 * (time.monotonic() - started)
