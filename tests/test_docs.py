@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
@@ -133,6 +134,7 @@ def compose_as_the_command_does(config: str, words: list[str], own: Path | None,
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_what_a_reader_types_is_composed(command, mine, tmp_path):
     config, *words = command
+    get_args_parser().parse_args(words)  # words in an order that Hydra's own parser takes
     own = None
     if "--config-dir" in words:
         place = words.index("--config-dir")
