@@ -11,6 +11,11 @@ from snnet_lightning.serve.requests import Request
 LOOKS = 32  # places of a long line that are looked at to find the most urgent
 
 
+def batches_until(place: int, most: int) -> int:
+    """Batches of up to ``most`` that run until a request is done: the next one at place 0, and those behind it."""
+    return 1 + -(-place // most)
+
+
 class Waiting(NamedTuple):
     """A request with its place: the most urgent comes first, of equals the one that came first."""
 
@@ -79,7 +84,7 @@ class Line:
         looks = [*range(0, length, max(1, length // LOOKS)), length - 1] if length else []
         for i in looks:
             its_slack = self.in_time[i].deadline - now
-            a_batch = its_slack / (2 + i // most)  # this batch, those before its own, and its own
+            a_batch = its_slack / batches_until(i + 1, most)
             if a_batch < least:
                 slack, place, least = its_slack, i + 1, a_batch
         return slack, place

@@ -13,6 +13,7 @@ from pydantic import Field, StrictInt, StrictStr
 
 from snnet_lightning.checked import checked
 from snnet_lightning.errors import InputError
+from snnet_lightning.serve.line import batches_until
 
 Spared = Annotated[float, Field(ge=0, lt=1)]  # a share, but not all
 
@@ -125,8 +126,7 @@ class Slack:
 
     def choose(self, slack_ms: float, queue: int, batch: int) -> int:
         ladder = self.ladders[batch - 1]
-        batches = 1 + -(-queue // self.max_batch)  # to be done within the slack
-        most = slack_ms * (1 - self.headroom) / batches
+        most = slack_ms * (1 - self.headroom) / batches_until(queue, self.max_batch)
         place = ladder.within(most)
         if ladder.acc1[place] > self.last_acc1:
             place = min(ladder.within(most * (1 - self.hysteresis)), ladder.at_most(self.last_acc1))

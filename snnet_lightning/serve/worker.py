@@ -15,7 +15,7 @@ import numpy as np
 from litserve.loops.base import LitLoop
 from litserve.utils import LitAPIStatus, LoopResponseType
 
-from snnet_lightning.serve.line import Line, Waiting
+from snnet_lightning.serve.line import Line, Waiting, batches_until
 from snnet_lightning.serve.options import Serving
 from snnet_lightning.serve.policy import Policy
 from snnet_lightning.serve.recent import RecentQuantile
@@ -94,10 +94,9 @@ class MostUrgentFirst(LitLoop):
 
     def run(self, lit_api: Network, device, worker_id, request_queue, transport, workers_setup_status, callback_runner):
         """One batch."""
-        begun, waits = time.monotonic(), not len(self.line)
+        begun, idle = time.monotonic(), not len(self.line)
         self._let_in(request_queue, lit_api.serving)
         started = time.monotonic()
-        begun = started if waits else begun
         feasible = started + self._reserved(lit_api) + self._slower() * lit_api.fastest_ms / 1e3
         batch = self.line.take(lit_api.serving.max_batch, feasible)
         # So that late ones do not hold the places of those that can still be in time.
@@ -118,7 +117,7 @@ class MostUrgentFirst(LitLoop):
         stitch, ms = answers[0].stitch, answers[0].ms
         if stitch in lit_api.ms:
             self.slower.add(ms / lit_api.ms[stitch][len(batch) - 1])
-        self.beside.add(time.monotonic() - begun - ms / 1e3)
+        self.beside.add(time.monotonic() - (started if idle else begun) - ms / 1e3)
 
     def _let_in(self, queue: Any, serving: Serving) -> None:
         """Let in what has come, of several workers this one's share; wait for one if nothing waits yet."""
@@ -150,8 +149,8 @@ class MostUrgentFirst(LitLoop):
 
     def _slack_ms(self, slack: float, place: int, api: Network) -> float:
         """Of the seconds that are left to batches until one is done, the measured milliseconds that they may take."""
-        batches = 1 + -(-place // api.serving.max_batch)
-        return 1e3 * (slack - batches * self.beside.value) / self._slower()
+        beside = batches_until(place, api.serving.max_batch) * self.beside.value
+        return 1e3 * (slack - beside) / self._slower()
 
     def _answers(self, api: Network, batch: list[Waiting], started: float) -> list[Answer]:
         stitch, why = batch[0].request.stitch, "asked for"

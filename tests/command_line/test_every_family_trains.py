@@ -8,13 +8,10 @@ from omegaconf import OmegaConf
 
 from snnet_lightning.command.instantiate import instantiate
 from tests.command_line.test_experiments import EXPERIMENTS as PUBLISHED
+from tests.command_line.test_experiments import vit
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATIONS = sorted(path.stem for path in (ROOT / "conf" / "anchors").glob("*.yaml"))
-
-
-def vit(*widths):
-    return "anchors.kwargs_each=[" + ",".join(f"{{embed_dim:{w},num_heads:{w // 16}}}" for w in widths) + "]"
 
 
 def swin(width):

@@ -190,6 +190,7 @@ def test_a_worker_that_is_killed_comes_back_and_its_requests_are_served(network_
         assert {answer.status_code for answer in found} == {200}
         assert all(a.json()["classes"][0]["name"] == str(predictions(n, 4)) for n, a in enumerate(found))
         assert server.get("health").json() == {"status": "ok", "workers": 1, "ready": 1, "restarts": 1}
+        assert "restarting" in states
         assert metric(server, "snnet_worker_restarts") == 1
 
 
