@@ -1,11 +1,16 @@
 """The script that made the digits family's weights."""
 
+import runpy
+from pathlib import Path
+
 import timm
 import torch
 from safetensors import safe_open
 
 from snnet_lightning.anchors.digits import WEIGHTS, WIDTHS
-from snnet_lightning.train_digits import accuracy, main
+
+SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "results" / "train_digits.py"))
+accuracy, main = SCRIPT["accuracy"], SCRIPT["main"]
 
 
 def metadata(path):

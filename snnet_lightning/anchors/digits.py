@@ -1,7 +1,7 @@
 """The digits family: three tiny vision transformers for 8x8 grey images, whose weights ship with the package.
 
 They are registered with timm like any other family: ``timm.create_model("digits_tiny", pretrained=True)`` works.
-``python -m snnet_lightning.train_digits`` makes the weights again.
+``python results/train_digits.py`` makes the weights again.
 """
 
 from pathlib import Path

@@ -30,10 +30,12 @@ class WriteResults(L.Callback):
             trainer.progress_bar_callback.teardown(trainer, pl_module, "test")  # its last state goes above the table
         rows, anchors = pl_module.rows, pl_module.anchor_ids
         latency = getattr(getattr(pl_module, "net", None), "latency", None)
-        report(rows, anchors, self.directory, getattr(pl_module, "network_acc1", None), latency and latency.in_words)
+        page = report(
+            rows, anchors, self.directory, getattr(pl_module, "network_acc1", None), latency and latency.in_words
+        )
         for logger in trainer.loggers:
             if hasattr(logger, "log_stitches"):  # it knows tables
-                logger.log_stitches(rows, anchors)
+                logger.log_stitches(rows, anchors, page)
             else:
                 for row in rows:  # as a table: one step a stitch
                     logger.log_metrics({f"stitch/{k}": v for k, v in known(row).items() if k != "name"}, step=row.id)

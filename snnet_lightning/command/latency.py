@@ -47,10 +47,10 @@ def task(cfg: DictConfig) -> None:
     net.rows = with_latency(rows, net.latency)
     directory = Path(cfg.trainer.default_root_dir)
     write_latency(net.latency, directory / LATENCY)
-    report(net.rows, anchors, directory, timed_on=net.latency.in_words)
+    page = report(net.rows, anchors, directory, timed_on=net.latency.in_words)
     for logger in instantiate(cfg.logger).values() if net.rows[0].acc1 is not None else ():
         if hasattr(logger, "log_stitches"):
-            logger.log_stitches(net.rows, anchors)
+            logger.log_stitches(net.rows, anchors, page)
     if cfg.ckpt_path and holds_network(Path(cfg.ckpt_path)):
         kept = cast("SNNet", load(cfg.ckpt_path))  # as it is, whatever the command line says of what was timed
         if kept.description.input_size == net.description.input_size:

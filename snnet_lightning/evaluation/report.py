@@ -18,13 +18,16 @@ def report(
     directory: Path,
     network_acc1: Mapping[int, float] | None = None,
     timed_on: str | None = None,
-) -> None:
+) -> Path:
     """Write ``stitches.jsonl``, the page and, where accuracies were measured, summary and pictures; print the table.
 
     Args:
         anchors: ids of the stitches that are single anchors.
         network_acc1: of stitches that were exported, top-1 of the network by id, to be shown beside.
         timed_on: what the milliseconds of the rows are of, in words.
+
+    Returns:
+        the page.
     """
     write_rows(rows, directory / "stitches.jsonl")
     summary = None
@@ -34,9 +37,10 @@ def report(
         plot_pareto(rows, anchors, directory / "pareto.png", network_acc1)
         if rows[0].latency_ms is not None:  # not with ``network_acc1``: how long the network itself took is not known
             plot_pareto(rows, anchors, directory / "latency.png", cost="latency_ms")
-    write_html_report(rows, anchors, directory, summary, timed_on)
+    page = write_html_report(rows, anchors, directory, summary, timed_on)
     print_table(rows, anchors, network_acc1)
     print(f"results are in {directory}")
+    return page
 
 
 def report_costs(net: SNNet, directory: str) -> None:

@@ -2,11 +2,9 @@
 
 STEP = "trainer/global_step"  # as Lightning names it
 DRAWN = "drawn"  # before the name of every stitch
-TABLE, PLOT = "stitches/table", "stitches/plot"
+TABLE, PAGE = "stitches/table", "stitches/page"
 FRONT_COST, FRONT_ACCURACY = "front/flops", "front/acc1"
-LATENCY_PLOT = "stitches/latency_plot"
-FRONT_LATENCY, FRONT_LATENCY_ACCURACY = "front_latency/ms", "front_latency/acc1"
-CURVES = {
-    "flops": (PLOT, FRONT_COST, FRONT_ACCURACY),
-    "latency_ms": (LATENCY_PLOT, FRONT_LATENCY, FRONT_LATENCY_ACCURACY),
+FRONTS = {
+    "flops": (FRONT_COST, FRONT_ACCURACY),
+    "latency_ms": ("front_latency/ms", "front_latency/acc1"),
 }  # by the cost of a stitch

@@ -14,8 +14,7 @@ from omegaconf import OmegaConf
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.results import Row, front_rows, known
 from snnet_lightning.first_process import is_first_process
-from snnet_lightning.logger.figure import stitch_figure
-from snnet_lightning.logger.keys import CURVES, DRAWN, STEP, TABLE
+from snnet_lightning.logger.keys import DRAWN, FRONTS, PAGE, STEP, TABLE
 from snnet_lightning.stitch.route import stitch_kind
 
 CHECKPOINTS = ("best", "last")  # files without .ckpt, and the aliases of their artifact versions
@@ -90,7 +89,7 @@ class StitchWandbLogger(WandbLogger):
                 f"logger=wandb cannot start a run: {str(error).rstrip('.')}; "
                 "logger.wandb.offline=true needs neither `wandb login` nor the network"
             ) from error
-        for _, front_cost, front_accuracy in CURVES.values():
+        for front_cost, front_accuracy in FRONTS.values():
             run.define_metric(front_cost, summary="none", hidden=True)
             run.define_metric(front_accuracy, step_metric=front_cost, summary="none")
         return run
@@ -105,20 +104,21 @@ class StitchWandbLogger(WandbLogger):
         super().log_metrics(metrics, step)
 
     @rank_zero_only
-    def log_stitches(self, rows: Sequence[Row], anchors: Sequence[int]) -> None:
-        """Log all stitches as a table, as interactive plots, and their Pareto fronts as curves over FLOPs and latency.
+    def log_stitches(self, rows: Sequence[Row], anchors: Sequence[int], page: Path) -> None:
+        """Log all stitches as a table, the page, and the Pareto fronts as curves over FLOPs and latency.
 
         Args:
             rows: the stitches, with accuracies.
             anchors: ids of those that are single anchors.
+            page: the evaluation's ``report.html``.
         """
-        fronts = {cost: front_rows(rows, cost) for cost in CURVES if getattr(rows[0], cost) is not None}
+        fronts = {cost: front_rows(rows, cost) for cost in FRONTS if getattr(rows[0], cost) is not None}
         lines = [table_row(row, on_front=row in fronts["flops"], anchor=row.id in anchors) for row in rows]
         table = wandb.Table(columns=list(lines[0]), data=[list(line.values()) for line in lines])
-        plots = {CURVES[cost][0]: wandb.Plotly(stitch_figure(rows, anchors, cost)) for cost in fronts}
-        self.experiment.log({TABLE: table, **plots})
+        # As it is: W&B's own style sheet would be fetched, and change the page's.
+        self.experiment.log({TABLE: table, PAGE: wandb.Html(page, inject=False)})
         for cost, front in fronts.items():
-            _, front_cost, front_accuracy = CURVES[cost]
+            front_cost, front_accuracy = FRONTS[cost]
             for row in front:
                 self.experiment.log({front_cost: getattr(row, cost), front_accuracy: row.acc1})
 

@@ -5,7 +5,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from snnet_lightning.errors import InputError
-from snnet_lightning.logger.keys import DRAWN, FRONT_ACCURACY, FRONT_COST, PLOT, STEP, TABLE
+from snnet_lightning.logger.keys import DRAWN, FRONT_ACCURACY, FRONT_COST, PAGE, STEP, TABLE
 
 SUMMARY = ["test/acc1", "test/pareto_area", "test/pareto_share", "test/gap"]
 
@@ -30,7 +30,7 @@ def stitch_workspace(entity: str, project: str, name: str = "SN-Net") -> Any:
         return wr.SummaryMetric(metric)
 
     stitches = [
-        wr.MediaBrowser(title="Stitches, names on hover", media_keys=[PLOT], num_columns=1),
+        wr.MediaBrowser(title="Stitches", media_keys=[PAGE], num_columns=1),
         wr.LinePlot(title="Pareto front", x=FRONT_COST, y=[FRONT_ACCURACY], title_x="FLOPs", title_y="top-1 (%)"),
         wr.WeavePanelSummaryTable(table_name=TABLE),
     ]

@@ -80,7 +80,7 @@ def test_loading_imports_neither_hydra_nor_lightning(path):
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     imported = set(json.loads(done.stdout))
     assert {"torch", "timm"} <= imported
-    assert not imported & {"hydra", "hydra_zen", "omegaconf", "lightning", "fvcore", "plotly", "matplotlib"}
+    assert not imported & {"hydra", "hydra_zen", "omegaconf", "lightning", "fvcore", "matplotlib"}
 
 
 def test_missing(tmp_path):

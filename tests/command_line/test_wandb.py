@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from unittest import mock
 import pytest
 import wandb
 
+from snnet_lightning.evaluation.html_report import write_html_report
 from snnet_lightning.evaluation.results import Row
 from snnet_lightning.logger.wandb import StitchWandbLogger
 
@@ -64,15 +64,6 @@ def logged_under(directory: Path) -> list[Logged]:
         whole = json.loads(inspect(path, "--summary"))
         runs.append(Logged(path, records, whole["config"], whole["summary"], whole["exit_code"]))
     return runs
-
-
-def hover(trace: dict, point: int) -> str:
-    """What a plot tells of a point, as far as its own data are put in."""
-    return re.sub(
-        r"%{customdata\[(\d+)\][^}]*}",
-        lambda place: str(trace["customdata"][point][int(place[1])]),
-        trace["hovertemplate"],
-    )
 
 
 def succeeded(run):
@@ -127,49 +118,37 @@ def test_the_table_has_every_stitch(trained, logged):
     assert rows[3]["anchors"] == "digits_tiny > digits_small"
 
 
-def test_the_plot_names_every_stitch_and_draws_the_front(logged):
+def test_the_front_is_a_curve(logged):
     table = logged.media("table/stitches/*.json")
-    rows = {row[1]: dict(zip(table["columns"], row, strict=True)) for row in table["data"]}
-    line, *dots = logged.media("plotly/stitches/*.json")["data"]
-    points = {name: (x, y) for trace in dots for name, x, y in zip(trace["text"], trace["x"], trace["y"], strict=True)}
-    assert points == {name: (row["flops"], row["acc1"]) for name, row in rows.items()}
-    assert all("%{text}" in trace["hovertemplate"] for trace in dots)
-    front = sorted((row["flops"], row["acc1"]) for row in rows.values() if row["on_front"])
-    assert line["mode"] == "lines"
-    assert list(zip(line["x"], line["y"], strict=True)) == front
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    front = sorted((row["flops"], row["acc1"]) for row in rows if row["on_front"])
     assert [(row["front/flops"], row["front/acc1"]) for row in logged.history if "front/acc1" in row] == front
 
 
-def test_latencies_have_a_plot_and_a_front_of_their_own(tmp_path, unread_environment):
+def test_the_page_is_the_one_in_the_runs_directory_byte_by_byte(trained, logged):
+    (page,) = logged.directory.glob("files/media/html/stitches/page_*.html")
+    assert page.read_bytes() == (trained.directory / "report.html").read_bytes()
+
+
+def test_latencies_have_a_front_of_their_own(tmp_path, unread_environment):
     found = [(10, 70.0, 3.0), (20, 80.0, 2.0), (30, 75.0, 1.0), (40, 90.0, 40.0)]
     rows = [
         Row(i, f"stitch {i}", flops, 10, acc1, 99.0, 1.0, 9, memory=100 + i, latency_ms=ms)
         for i, (flops, acc1, ms) in enumerate(found)
     ]
     logger = StitchWandbLogger(str(tmp_path), "snnet", offline=True)
-    logger.log_stitches(rows, [0])
+    logger.log_stitches(rows, [0], write_html_report(rows, [0], tmp_path))
     logger.experiment.finish()
     (logged,) = logged_under(tmp_path)
     table = logged.media("table/stitches/*.json")
     lines = [dict(zip(table["columns"], line, strict=True)) for line in table["data"]]
     assert [(line["memory"], line["latency_ms"]) for line in lines] == [(row.memory, row.latency_ms) for row in rows]
     curves = [
-        ("flops", "plot", "front/flops", "front/acc1", [(10, 70.0), (20, 80.0), (40, 90.0)]),
-        (
-            "latency_ms",
-            "latency_plot",
-            "front_latency/ms",
-            "front_latency/acc1",
-            [(1.0, 75.0), (2.0, 80.0), (40.0, 90.0)],
-        ),
+        ("front/flops", "front/acc1", [(10, 70.0), (20, 80.0), (40, 90.0)]),
+        ("front_latency/ms", "front_latency/acc1", [(1.0, 75.0), (2.0, 80.0), (40.0, 90.0)]),
     ]
     axes = {m["name"]: m.get("step_metric") for m in logged.records["metric"] if "name" in m}
-    for cost, plot, across, up, front in curves:
-        line, dots, stars = logged.media(f"plotly/stitches/{plot}_*.json")["data"]
-        assert list(zip(line["x"], line["y"], strict=True)) == front
-        assert stars["x"] + dots["x"] == [getattr(row, cost) for row in rows]
-        told = [hover(trace, i) for trace in (stars, dots) for i in range(len(trace["x"]))]
-        assert [re.findall(r"([\d.]+) ms", text) for text in told] == [["3.00"], ["2.00"], ["1.00"], ["40.0"]]
+    for across, up, front in curves:
         assert [(row[across], row[up]) for row in logged.history if up in row] == front
         assert axes[up] == across
         assert not {across, up} & set(logged.summary)

@@ -24,7 +24,7 @@ def panels(sent):
 def test_its_panels_show_what_is_logged(sent):
     assert (sent["entity"], sent["project"], sent["displayName"]) == ("me", "snnet", "SN-Net")
     configs = {p["config"].get("chartTitle"): p["config"] for p in panels(sent)}
-    assert configs["Stitches, names on hover"]["mediaKeys"] == [keys.PLOT]
+    assert configs["Stitches"]["mediaKeys"] == [keys.PAGE]
     assert configs["Pareto front"]["xAxis"] == keys.FRONT_COST
     assert configs["Pareto front"]["metrics"] == [keys.FRONT_ACCURACY]
     assert configs["Learning rate of each group"]["metricRegex"] == "^lr/"

@@ -30,7 +30,7 @@ def write_html_report(
     directory: Path,
     summary: Mapping[str, float] | None = None,
     timed_on: str | None = None,
-) -> None:
+) -> Path:
     """Write ``report.html``: the plot, the best stitch under a budget, the table, and what made them.
 
     Args:
@@ -40,8 +40,10 @@ def write_html_report(
         summary: the summary metrics, by the names under which they are logged.
         timed_on: what the milliseconds of the rows are of, in words.
     """
-    with written_atomically(directory / NAME) as unfinished:
+    path = directory / NAME
+    with written_atomically(path) as unfinished:
         unfinished.write_text(page(rows, anchors, summary or {}, origin_of(directory), timed_on), encoding="utf-8")
+    return path
 
 
 def page(

@@ -1,4 +1,4 @@
-"""Train the digits family from scratch: ``python -m snnet_lightning.train_digits [directory]``.
+"""Train the digits family from scratch: ``python results/train_digits.py [directory]``.
 
 Writes one safetensors file an anchor, by default over the ones in the package. Takes about five minutes.
 """
