@@ -1,0 +1,123 @@
+"""Write the tables of the docs from what was measured: ``python results/write_tables.py``.
+
+A table stands in a page between ``<!-- table: NAME -->`` and ``<!-- end of table -->``.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from measure import MEASUREMENTS, ROOT, directory_of
+from scipy.stats import spearmanr
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+Measured = dict[str, list[Path]]  # where the runs of every setting lie
+PLACE = re.compile(r"(?<=<!-- table: )(\w+)( -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
+METRICS = {"test/acc1": "all stitches", "test/pareto_area": "area", "test/pareto_share": "on front", "test/gap": "gap"}
+
+
+def filled(page: str) -> str:
+    """The page with its tables as they are to be."""
+    return PLACE.sub(lambda place: f"{place[1]}{place[2]}{table(place[1])}", page)
+
+
+def table(name: str) -> str:
+    """A measurement as a table of Markdown."""
+    kinds = {"training": training, "latency": latency, "precision": precision, "replay": replay}
+    measured = {setting: sorted(directory_of(name, setting).glob("*/")) for setting in MEASUREMENTS[name]["settings"]}
+    return kinds[MEASUREMENTS[name]["table"]](measured)
+
+
+def training(measured: Measured) -> str:
+    """Summary metrics of every setting: mean and standard deviation over the seeds."""
+    lines = []
+    for setting, runs in measured.items():
+        summaries = [_read(run / "summary.json") for run in runs]
+        anchors = [key for key in summaries[0] if key.startswith("test/acc1/")]
+        lines.append([f"`{setting}`", *(_spread([s[key] for s in summaries]) for key in [*anchors, *METRICS])])
+    return _markdown(["", "smallest anchor", "middle", "largest", *METRICS.values()], lines)
+
+
+def latency(measured: Measured) -> str:
+    """Milliseconds, errors of the additive model, and how alike two measurements rank the stitches."""
+    lines = []
+    for setting, runs in measured.items():
+        batches = defaultdict(list)
+        for run in runs:
+            for timed in _read(run / "latency.json")["batches"]:
+                batches[timed["batch"]].append(timed)
+        for batch, times in batches.items():
+            ms = [[stitch["ms"] for stitch in each["stitches"]] for each in times]
+            models = [each["model"] for each in times if each["model"]]
+            lines.append(
+                [
+                    f"`{setting.split()[0]}`, {len(ms[0])} stitches, {batch} image{'s' if batch > 1 else ''}",
+                    f"{min(ms[0]):.3g} to {max(ms[0]):.3g}",
+                    _listed(model["mean_error"] for model in models),
+                    _listed(model["worst_error"] for model in models),
+                    f"{spearmanr(*ms).statistic:.3f}",
+                ]
+            )
+    return _markdown(["", "ms", "mean error", "worst error", "Spearman"], lines)
+
+
+def precision(measured: Measured) -> str:
+    """Change of top-1 from the network to the exported files."""
+    lines = []
+    for setting, (run,) in measured.items():
+        rows = [json.loads(line) for line in (run / "stitches.jsonl").read_text().splitlines()]
+        changes = [row["acc1"] - row["network_acc1"] for row in rows]
+        numbers = (f"{value:.1f}".replace("-", "−") for value in (mean(changes), min(changes), max(changes)))
+        lines.append([f"`{setting}`", str(len(rows)), *numbers])
+    return _markdown(["", "stitches", "mean", "worst", "best"], lines)
+
+
+def replay(measured: Measured) -> str:
+    """The policy beside the largest anchor and the best fixed stitches."""
+    lines = []
+    for setting, runs in measured.items():
+        for run in runs:
+            chosen, *fixed = _read(run / "replay.json")["policies"]
+            by_accuracy = sorted((each for each in fixed if each["accuracy"]), key=lambda each: -each["accuracy"])
+            shown = {
+                "largest anchor": by_accuracy[:1],
+                "best at least as accurate": [e for e in by_accuracy if e["accuracy"] >= chosen["accuracy"]],
+                "best in time for 99 %": [e for e in by_accuracy if e["attainment"] >= 99],
+            }
+            best = max(shown["best at least as accurate"], key=lambda each: each["attainment"], default=None)
+            shown["best at least as accurate"] = [best] if best else []
+            lines.append([f"`{setting}`", f"`{chosen['policy']}`", *_served(chosen)])
+            lines += [["", f"{what}: `{each[0]['policy']}`", *_served(each[0])] for what, each in shown.items() if each]
+    return _markdown(["", "", "in time", "top-1", "right answers", "p50, ms", "p99, ms", "lost"], lines)
+
+
+def _served(figures: dict[str, Any]) -> list[str]:
+    percent = [f"{figures[key]:.2f} %" for key in ("attainment", "accuracy", "top1")]
+    return [*percent, *(f"{figures[key]:,.0f}" for key in ("p50_ms", "p99_ms", "lost"))]
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def _spread(values: Sequence[float]) -> str:
+    spread = f" ± {stdev(values):.2f}" if len(values) > 1 and max(values) > min(values) else ""
+    return f"{mean(values):.2f}{spread}".replace("-", "−")
+
+
+def _listed(percents: Iterable[float]) -> str:
+    return " and ".join(f"{value:.1f} %" for value in percents) or "each was timed"
+
+
+def _markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in [head, ["---"] * len(head), *lines])
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        page = path.read_text(encoding="utf-8")
+        path.write_text(filled(page), encoding="utf-8")
