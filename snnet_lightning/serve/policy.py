@@ -102,34 +102,47 @@ class Fixed:
 class Slack:
     """The most accurate stitch that serves the batch, and all that waits, within the slack of the most urgent request.
 
-    Where none does, the fastest. A more accurate stitch than the last one is taken only if time is left over, so that
-    it does not change with every request: that is all that is remembered from one choice to the next.
+    Where none does, the fastest. Part of the slack is kept for what cannot be foreseen, and the more of it, the less a
+    stitch gains for its time: what it takes now may be missing to requests that come, and cost them more. Between the
+    two shares the logarithm of the gain decides (the threshold of Zhou, Chakrabarty and Lukose for the online knapsack
+    problem, 2008). A more accurate stitch than the last one is taken only if time is left over, so that it does not
+    change with every request: that is all that is remembered from one choice to the next.
 
     Args:
         profiles: of all stitches.
         max_batch: the largest batch.
-        headroom: share of the slack that is kept for what cannot be foreseen.
+        headroom: share of the slack that the stitch keeps which gains the most for its time.
+        most_headroom: share that the one keeps which gains the least.
         hysteresis: share of the rest that has to be left over for a more accurate stitch than the last one.
 
     Raises:
-        InputError: no latency is known.
+        InputError: no latency is known, or ``most_headroom`` is below ``headroom``.
     """
 
     reason = None
 
-    def __init__(self, profiles: Sequence[Profile], max_batch: int, headroom: Spared = 0.2, hysteresis: Spared = 0.1):
+    def __init__(
+        self,
+        profiles: Sequence[Profile],
+        max_batch: int,
+        headroom: Spared = 0.2,
+        most_headroom: Spared = 0.7,
+        hysteresis: Spared = 0.1,
+    ):
         if not profiles or not all(profile.ms for profile in profiles):
             raise InputError("policy=slack: no latency is known; python -m snnet_lightning.latency measures it")
-        self.max_batch, self.headroom, self.hysteresis = max_batch, headroom, hysteresis
-        self.ladders = [_Ladder(profiles, batch) for batch in range(1, max_batch + 1)]
+        if most_headroom < headroom:
+            raise InputError(f"policy.most_headroom={most_headroom}: must be at least policy.headroom={headroom}")
+        self.max_batch, self.hysteresis = max_batch, hysteresis
+        self.ladders = [_Ladder(profiles, batch, headroom, most_headroom) for batch in range(1, max_batch + 1)]
         self.last_acc1 = -math.inf
 
     def choose(self, slack_ms: float, queue: int, batch: int) -> int:
         ladder = self.ladders[batch - 1]
-        most = slack_ms * (1 - self.headroom) / batches_until(queue, self.max_batch)
-        place = ladder.within(most)
+        left = slack_ms / batches_until(queue, self.max_batch)
+        place = ladder.within(left)
         if ladder.acc1[place] > self.last_acc1:
-            place = min(ladder.within(most * (1 - self.hysteresis)), ladder.at_most(self.last_acc1))
+            place = min(ladder.within(left * (1 - self.hysteresis)), ladder.at_most(self.last_acc1))
         self.last_acc1 = ladder.acc1[place]
         return ladder.ids[place]
 
@@ -137,19 +150,48 @@ class Slack:
 class _Ladder:
     """The stitches that are worth while at one batch size, from the most accurate, and slowest, down."""
 
-    def __init__(self, profiles: Sequence[Profile], batch: int):
+    def __init__(self, profiles: Sequence[Profile], batch: int, headroom: float, most_headroom: float):
         steps = worthwhile(profiles, batch)
         self.ids = [step.id for step in steps]
         self.acc1 = [step.acc1 for step in steps]
-        self.ms = [step.at(batch) for step in steps]
+        ms = [step.at(batch) for step in steps]
+        kept = headrooms(gains(self.acc1, ms), headroom, most_headroom)
+        self.needed_ms = [each / (1 - share) for each, share in zip(ms, kept, strict=True)]
 
     def within(self, ms: float) -> int:
-        """The place of the first that is done within so many milliseconds; where none is, of the last."""
-        return min(bisect_left(self.ms, -ms, key=neg), len(self.ms) - 1)
+        """The place of the first that so many milliseconds are enough for; where they are for none, of the last."""
+        return min(bisect_left(self.needed_ms, -ms, key=neg), len(self.needed_ms) - 1)
 
     def at_most(self, acc1: float) -> int:
         """The place of the first that is no more accurate; where all are, of the last."""
         return min(bisect_left(self.acc1, -acc1, key=neg), len(self.acc1) - 1)
+
+
+def gains(acc1: Sequence[float], ms: Sequence[float]) -> list[float]:
+    """Points of top-1 that a millisecond gains: of every stitch but the fastest over the best mix of faster ones.
+
+    Never less than that of a slower one, so that what a mix of others beats is not kept back for longer than these.
+
+    Args:
+        acc1, ms: of the stitches that are worth while, from the slowest down.
+    """
+    found: list[float] = []
+    for place in range(len(ms) - 1):
+        faster = range(place + 1, len(ms))
+        own = min((acc1[place] - acc1[other]) / (ms[place] - ms[other]) for other in faster)
+        found.append(max([own, *found[-1:]]))
+    return found
+
+
+def headrooms(gained: Sequence[float], least: float, most: float) -> list[float]:
+    """Shares of the slack: ``most`` where a millisecond gains the least, ``least`` where it gains the most.
+
+    The fastest, which comes last, gains nothing and keeps ``least``.
+    """
+    if not gained or gained[0] == gained[-1]:
+        return [least] * (len(gained) + 1)
+    span = math.log(gained[-1] / gained[0])
+    return [*(most - (most - least) * math.log(each / gained[0]) / span for each in gained), least]
 
 
 def worthwhile(profiles: Sequence[Profile], batch: int) -> list[Profile]:

@@ -7,11 +7,12 @@ from collections import Counter, deque
 import pytest
 
 from snnet_lightning.errors import InputError
-from snnet_lightning.serve.policy import Fixed, Profile, Slack, create_policy, worthwhile
+from snnet_lightning.serve.policy import Fixed, Profile, Slack, create_policy, gains, headrooms, worthwhile
 
 LADDER = [
     Profile(i, f"s{i}", 70.0 + 5 * i, {1: 2.0**i, 4: 2.0 * 2**i}) for i in range(5)
 ]  # 1 to 16 ms, 4 at once twice
+GREEDY = {"headroom": 0.0, "most_headroom": 0.0, "hysteresis": 0.0}  # nothing is kept, nothing has to be left over
 
 
 def random_profiles(seed: int) -> list[Profile]:
@@ -28,7 +29,7 @@ def test_the_first_choice_is_the_most_accurate_that_fits(seed):
     profiles, draw = random_profiles(seed), random.Random(-seed)
     for _ in range(30):
         slack, queue, batch = draw.uniform(-5, 200), draw.randint(0, 40), draw.randint(1, 8)
-        chosen = profiles[Slack(profiles, max_batch=8, headroom=0.0, hysteresis=0.0).choose(slack, queue, batch)]
+        chosen = profiles[Slack(profiles, 8, **GREEDY).choose(slack, queue, batch)]
         batches = 1 + -(-queue // 8)
         fitting = [profile for profile in profiles if batches * profile.at(batch) <= slack]
         if fitting:
@@ -52,13 +53,13 @@ def test_only_stitches_that_no_other_beats_are_worth_while(seed):
 
 def test_with_more_time_it_is_never_less_accurate():
     for queue in (0, 3, 9):
-        accuracies = [LADDER[Slack(LADDER, 4, 0.0, 0.0).choose(slack / 4, queue, 1)].acc1 for slack in range(400)]
+        accuracies = [LADDER[Slack(LADDER, 4, **GREEDY).choose(slack / 4, queue, 1)].acc1 for slack in range(400)]
         assert accuracies == sorted(accuracies)
         assert len(set(accuracies)) == 5
 
 
 def test_it_goes_down_at_once_and_up_only_with_time_left_over():
-    policy = Slack(LADDER, max_batch=1, headroom=0.0, hysteresis=0.25)
+    policy = Slack(LADDER, 1, **GREEDY | {"hysteresis": 0.25})
     chosen = [policy.choose(slack, 0, 1) for slack in (7.9, 8.5, 9.9, 10.7, 8.0, 7.9, 8.0, 22.0)]
     # 8 ms fit into 8 ms; from below, three quarters of the slack have to hold them.
     assert chosen == [2, 2, 2, 3, 3, 2, 2, 4]
@@ -68,7 +69,7 @@ def test_what_was_chosen_last_is_known_by_its_accuracy_at_other_batch_sizes():
     """One image at a time, b is slower than a and more accurate; four at a time it is faster as well."""
     times = {"a": (70.0, 2.0, 20.0), "b": (80.0, 4.0, 10.0), "c": (90.0, 8.0, 12.0)}
     profiles = [Profile(i, name, acc1, {1: one, 4: four}) for i, (name, (acc1, one, four)) in enumerate(times.items())]
-    policy = Slack(profiles, max_batch=4, headroom=0.0, hysteresis=0.5)
+    policy = Slack(profiles, 4, **GREEDY | {"hysteresis": 0.5})
     assert policy.choose(3.9, 0, 1) == 0
     assert policy.choose(11.0, 0, 4) == 1  # nothing is faster
     assert policy.choose(5.0, 0, 1) == 1  # it fits still, and was the last one
@@ -77,7 +78,29 @@ def test_what_was_chosen_last_is_known_by_its_accuracy_at_other_batch_sizes():
 
 
 def test_headroom_is_kept_free():
-    assert [Slack(LADDER, 1, headroom=0.5, hysteresis=0.0).choose(slack, 0, 1) for slack in (15.9, 16.1)] == [2, 3]
+    policy = Slack(LADDER, 1, headroom=0.5, most_headroom=0.5, hysteresis=0.0)
+    assert [policy.choose(slack, 0, 1) for slack in (16.1, 15.9)] == [3, 2]
+
+
+def test_what_gains_little_for_its_time_keeps_more():
+    """1, 2 and 4 ms: 20 points for the first millisecond more, then 1 point for each; and b, which a mix beats."""
+    times = {"fast": (60.0, 1.0), "knee": (80.0, 2.0), "b": (80.5, 3.0), "slow": (82.0, 4.0)}
+    profiles = [Profile(i, name, acc1, {1: ms}) for i, (name, (acc1, ms)) in enumerate(times.items())]
+    least = {}  # the least slack, in tenths of a millisecond, that each is chosen with
+    policy = Slack(profiles, 1, headroom=0.2, most_headroom=0.6, hysteresis=0.0)
+    for tenths in range(200, 0, -1):
+        least[profiles[policy.choose(tenths / 10, 0, 1)].name] = tenths
+    # 2 ms are 80 % of 2.5; 4 and 3 are 40 % of 10 and 7.5
+    assert least == {"slow": 100, "b": 75, "knee": 25, "fast": 1}
+
+
+def test_between_the_two_shares_the_logarithm_of_the_gain_decides():
+    assert gains([91.0, 90.0, 80.0, 0.0], [4.0, 3.0, 2.0, 1.0]) == [1.0, 10.0, 80.0]
+    assert headrooms([1.0, 10.0, 100.0], 0.2, 0.6) == pytest.approx([0.6, 0.4, 0.2, 0.2])
+    assert headrooms([3.0], 0.2, 0.6) == [0.2, 0.2]
+    assert headrooms([], 0.2, 0.6) == [0.2]
+    with pytest.raises(InputError, match=r"policy.most_headroom=0.1: must be at least policy.headroom=0.2"):
+        Slack(LADDER, 1, headroom=0.2, most_headroom=0.1)
 
 
 def test_batches_between_those_measured_and_beyond():
