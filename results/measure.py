@@ -58,7 +58,7 @@ def measure(run: Run) -> None:
     if run.directory.exists():
         return
     work = ROOT / "runs" / run.directory.relative_to(ROOT)
-    _python([*run.words, f"hydra.run.dir={work.relative_to(ROOT)}"], work)
+    _python([*run.words, f"hydra.run.dir='{work.relative_to(ROOT)}'"], work)
     unfinished = run.directory.with_name(f"{run.directory.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
