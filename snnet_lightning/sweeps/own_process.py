@@ -4,6 +4,10 @@ Within a sweep Hydra calls the task in the launcher's process. There Lightning c
 DDP, which it does by repeating the command line: each would run the whole sweep. So the task is started again as a run
 of its own, with the command line that this one job would have. Thus a job also keeps nothing of an earlier one (memory,
 process group, W&B run), and when it is killed the sweep goes on.
+
+It is done in the task and not in a launcher of ours, since Hydra runs one launcher: ours would take the place of
+submitit's, joblib's and others, and would be longer for what a launcher has to do besides (directories, configurations,
+return values of all jobs).
 """
 
 import os
