@@ -11,7 +11,7 @@ import torch
 import snnet_lightning as sn
 from snnet_lightning.command.job import job
 
-SHORT = ["trainer.max_epochs=2", "trainer.limit_train_batches=8", "trainer.check_val_every_n_epoch=2"]
+SHORT = ["trainer.max_epochs=2", "trainer.limit_train_batches=8", "trainer.check_val_every_n_epoch=2", "num_threads=1"]
 KEYS = ["id", "name", "flops", "params", "acc1", "acc5", "loss", "images", "memory"]
 
 
@@ -25,8 +25,8 @@ def succeeded(run):
 
 
 @pytest.fixture(scope="module")
-def trained(start, tmp_path_factory):
-    return succeeded(start("train.py", *SHORT, directory=tmp_path_factory.mktemp("trained")))
+def trained(run_here, tmp_path_factory):
+    return succeeded(run_here("train.py", *SHORT, directory=tmp_path_factory.mktemp("trained")))
 
 
 def test_what_a_run_leaves(trained):
@@ -60,7 +60,7 @@ def test_every_learning_rate_is_logged(trained):
 
 
 def test_the_same_seed_gives_the_same_file_and_another_does_not(trained, start, run_here, tmp_path):
-    again = succeeded(start("train.py", *SHORT, directory=tmp_path / "again"))
+    again = succeeded(start("train.py", *SHORT, directory=tmp_path / "again"))  # in another process
     other = succeeded(run_here("train.py", *SHORT, "seed=2", directory=tmp_path / "other"))
     first, second, third = ((run.directory / "stitches.jsonl").read_bytes() for run in (trained, again, other))
     assert first == second
@@ -80,17 +80,6 @@ def test_resuming_goes_on_for_the_epochs_that_are_left(trained, run_here, tmp_pa
     resumed = succeeded(run_here("train.py", *options, directory=tmp_path))
     steps = [torch.load(r.directory / "checkpoints" / "last.ckpt")["global_step"] for r in (trained, resumed)]
     assert steps == [16, 24]
-
-
-def test_a_sweep_of_evaluations_recalls_too(start, run_here, tmp_path):
-    options = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.limit_test_batches=1"]
-    trained = succeeded(run_here("train.py", *options, "stitch.kernel_size=1", directory=tmp_path / "train"))
-    words = [f"ckpt_path={trained.directory / 'checkpoints' / 'last.ckpt'}", "trainer.limit_test_batches=1,2"]
-    sweep = ["-m", *words, f"hydra.sweep.dir={tmp_path / 'sweep'}"]
-    succeeded(start("evaluate.py", *sweep, directory=tmp_path / "run"))
-    for number in "01":
-        found = (tmp_path / "sweep" / number / "stitches.jsonl").read_text().splitlines()
-        assert [json.loads(line)["name"] for line in found] == [row["name"] for row in rows(trained)]
 
 
 def test_a_metric_of_the_training_can_be_the_optimized_one(run_here, tmp_path):

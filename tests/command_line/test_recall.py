@@ -25,8 +25,8 @@ def succeeded(run):
 
 
 @pytest.fixture(scope="module")
-def trained(start, tmp_path_factory):
-    return succeeded(start("train.py", *SHORT, *OTHER, directory=tmp_path_factory.mktemp("trained")))
+def trained(run_here, tmp_path_factory):
+    return succeeded(run_here("train.py", *SHORT, *OTHER, directory=tmp_path_factory.mktemp("trained")))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_new_training_takes_the_network_and_not_the_data(checkpoint):
     assert composed(name="train").recalled_from is None  # nothing is left for who composes next
 
 
-def test_the_same_bytes_whatever_conf_says(trained, checkpoint, start, run_here, tmp_path):
+def test_the_same_bytes_whatever_conf_says(trained, checkpoint, run_here, tmp_path):
     """Every default of network and data changed; from another folder, too."""
     one = "num_threads=1"  # more would add up in another order, and this process has had other tests
     first = succeeded(run_here("evaluate.py", f"ckpt_path={checkpoint}", one, directory=tmp_path / "first"))
@@ -110,11 +110,23 @@ def test_the_same_bytes_whatever_conf_says(trained, checkpoint, start, run_here,
         text = path.read_text().replace("digits_tiny", "digits_base").replace("kwargs: {}", "kwargs: {depth: 3}")
         path.write_text(text.replace("num_classes: 10", "num_classes: 7"))
     words = ["--config-path", str(conf), f"ckpt_path={checkpoint}", one]
-    second = succeeded(start("evaluate.py", *words, directory=tmp_path / "second"))
+    second = succeeded(run_here("evaluate.py", *words, directory=tmp_path / "second"))
     rows = (first.directory / "stitches.jsonl").read_bytes()
     assert (second.directory / "stitches.jsonl").read_bytes() == rows
     assert len(rows.splitlines()) == 3 + 2 * 6
     assert {json.loads(row)["images"] for row in rows.splitlines()} == {540}
+
+
+def test_a_sweep_of_evaluations_recalls_too(trained, checkpoint, run_here, tmp_path):
+    """Else the weights would not fit."""
+    words = ["-m", f"ckpt_path={checkpoint}", "trainer.limit_test_batches=2", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
+    succeeded(run_here("evaluate.py", *words, directory=tmp_path / "run"))
+    found, expected = (
+        [json.loads(line) for line in (directory / "stitches.jsonl").read_text().splitlines()]
+        for directory in (tmp_path / "sweep" / "0", trained.directory)
+    )
+    for row, same in zip(found, expected, strict=True):
+        assert row == same | {"loss": pytest.approx(same["loss"], rel=1e-6)}
 
 
 def test_another_network_than_that_of_the_weights(checkpoint, run_here, tmp_path):
