@@ -31,7 +31,7 @@ def processes_of(group: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_it_serves_until_it_is_told_to_stop_and_leaves_nothing(network_folder, tmp_path, number):
     port = free_port()
     words = [str(network_folder), "slo_ms=300", "policy=fixed", "policy.stitch=7", f"port={port}"]
