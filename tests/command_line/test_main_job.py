@@ -91,7 +91,8 @@ def test_resuming_goes_on_for_the_epochs_that_are_left(trained, run_here, tmp_pa
 
 
 def test_a_metric_of_the_training_can_be_the_optimized_one(run_here, tmp_path):
-    short = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.check_val_every_n_epoch=1"]
+    short = ["trainer.max_epochs=1", "trainer.check_val_every_n_epoch=1"]
+    short += [f"trainer.limit_{loop}_batches=1" for loop in ("train", "val", "test")]
     succeeded(run_here("train.py", *short, "optimized_metric=val/acc1", directory=tmp_path / "known"))
     other = run_here("train.py", *short, "optimized_metric=val/acc", directory=tmp_path / "unknown")
     assert other.status == 1

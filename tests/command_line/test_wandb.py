@@ -252,6 +252,7 @@ def test_an_evaluation_is_a_run_of_its_own(trained, run_here, tmp_path):
     assert len(logged.media("table/stitches/*.json")["data"]) == 35
 
 
+@pytest.mark.slow
 def test_a_sweep_is_a_group_of_runs(run_here, tmp_path):
     options = ["-m", *OFFLINE, *QUICK, "seed=1,2", f"hydra.sweep.dir={tmp_path / 'my_sweep'}"]
     succeeded(run_here("train.py", *options, directory=tmp_path))
