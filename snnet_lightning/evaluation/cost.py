@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import prod
 from typing import Any, cast
@@ -58,23 +59,32 @@ def count_flops(module: nn.Module, x: Tensor) -> int:
 
 
 class _PartOfAnchor(nn.Module):
-    """One part as a module, since fvcore counts modules."""
+    """One part as a module, since fvcore counts modules, without the others, for fvcore goes through all there are."""
 
     def __init__(self, anchor: Anchor, part: AnchorPart):
         super().__init__()
-        self.anchor, self.part = anchor, part
+        self.run = partial(anchor.run, part)
+        owners = anchor.owners_of(part)
+        self.modules_of_part = nn.ModuleList(owner for owner in owners if isinstance(owner, nn.Module))
+        self.parameters_of_part = nn.ParameterList(owner for owner in owners if isinstance(owner, nn.Parameter))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.anchor.run(self.part, x)
+        return self.run(x)
 
 
 def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
     """The cost of every stitch at the anchors' input size; low-rank terms count as folded into their layers."""
+    with evaluating(net):
+        return _stitch_costs(net)
+
+
+def _stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
     parameter = next(net.parameters())
     flops: dict[Part, int] = {}
     activations: dict[Part, int] = {}
     run: dict[Part, list[nn.Parameter]] = {}
     idle = set(map(id, auxiliary_parameters(net)))
+    buffers = list(net.buffers())
     for stitch in net.space:
         for before, part in zip((None, *stitch.route), stitch.route, strict=False):
             if part in flops:
@@ -87,7 +97,7 @@ def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
             else:
                 module = _PartOfAnchor(net.anchors[part.anchor], part)
                 run[part] = list(net.anchors[part.anchor].parameters_of(part))
-            flops[part], activations[part] = count_flops(module, x), peak_activations(module, x)
+            flops[part], activations[part] = count_flops(module, x), peak_activations(module, x, kept=buffers)
             if not isinstance(part, Stem):  # while it runs, the images are still there
                 activations[part] += prod(net.description.input_size) * x.element_size()
     costs = {}

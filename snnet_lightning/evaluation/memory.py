@@ -1,6 +1,7 @@
 """How many bytes of activations live at once while a module runs."""
 
 import weakref
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -44,15 +45,17 @@ class _AliveStorages(TorchDispatchMode):
         self.now -= size
 
 
-def peak_activations(module: nn.Module, x: Tensor) -> int:
+def peak_activations(module: nn.Module, x: Tensor, kept: Iterable[Tensor] = ()) -> int:
     """Bytes of ``x`` and of all that ``module`` makes of it in eval mode, at the moment when most of that lives.
 
     Parameters, buffers and the scratch space inside of an operation are left out.
+
+    Args:
+        kept: parameters and buffers that ``module`` uses beside its own.
     """
     with torch.no_grad(), evaluating(module), uncompiled(module):
         alive = _AliveStorages()
-        kept = [*module.parameters(), *module.buffers()]
-        for tensor in kept:
+        for tensor in (*module.parameters(), *module.buffers(), *kept):
             alive.ignore(tensor)
         alive.follow(x)
         with alive:

@@ -1,5 +1,6 @@
 """train.py and evaluate.py, as processes of their own or, since their imports take long, in this one."""
 
+import io
 import json
 import logging
 import math
@@ -8,9 +9,12 @@ import runpy
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TextIO
 from unittest import mock
 
 import pytest
@@ -106,18 +110,37 @@ def assert_trains(composed, tmp_path, monkeypatch) -> Callable[..., None]:
     return check
 
 
-@pytest.fixture
-def run_here(capfd, monkeypatch) -> Callable[..., Run]:
+@contextmanager
+def captured() -> Iterator[tuple[TextIO, TextIO]]:
+    """What is written to the terminal meanwhile, by this process and by those that it starts: output and errors."""
+    with ExitStack() as stack:
+        files = []
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            # As a pipe would have it: nothing is kept back, so that what several processes write stays in order.
+            binary = stack.enter_context(TemporaryFile(buffering=0))
+            file = io.TextIOWrapper(binary, encoding="utf-8", newline="", write_through=True)
+            stack.callback(file.detach)
+            getattr(sys, name).flush()
+            before = os.dup(number)
+            stack.callback(os.close, before)
+            stack.callback(os.dup2, before, number)
+            os.dup2(file.fileno(), number)
+            stack.enter_context(mock.patch.object(sys, name, file))
+            files.append(file)
+        yield files[0], files[1]
+
+
+@pytest.fixture(scope="session")
+def run_here() -> Callable[..., Run]:
     """The same in this process: the script as ``__main__``, with these words on its command line."""
 
     def run(script: str, *overrides: str, directory: Path) -> Run:
-        monkeypatch.chdir(ROOT)
-        monkeypatch.setattr(sys, "argv", [script, *overrides, f"hydra.run.dir={directory}"])
         handlers, level = logging.root.handlers[:], logging.root.level
         on_terminate = signal.getsignal(signal.SIGTERM)  # a command may have one of its own
-        capfd.readouterr()
         status = 0
-        with mock.patch.dict(os.environ):
+        with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ), captured() as files:
+            patch.chdir(ROOT)
+            patch.setattr(sys, "argv", [script, *overrides, f"hydra.run.dir={directory}"])
             GlobalHydra.instance().clear()
             try:
                 runpy.run_path(str(ROOT / script), run_name="__main__")
@@ -127,6 +150,7 @@ def run_here(capfd, monkeypatch) -> Callable[..., Run]:
                 GlobalHydra.instance().clear()
                 logging.root.handlers[:], logging.root.level = handlers, level
                 signal.signal(signal.SIGTERM, on_terminate)
-        return Run(status, *capfd.readouterr(), directory)
+            out, err = (file.seek(0) or file.read() for file in files)
+        return Run(status, out, err, directory)
 
     return run

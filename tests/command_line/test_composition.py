@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from functools import cache
 from pathlib import Path
 
 import lightning as L
@@ -22,8 +23,9 @@ def choices(group):
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+@cache
 def composed_of(*words, script="train"):
-    """As plain data, with interpolations as they are, and without Hydra's own node."""
+    """As plain data, with interpolations as they are, and without Hydra's own node: to be read, not changed."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return OmegaConf.to_container(compose(script, list(words)))
 

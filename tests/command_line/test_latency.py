@@ -1,6 +1,7 @@
 """python -m snnet_lightning.latency, and budgets in milliseconds on the other command lines."""
 
 import json
+import shutil
 
 import pytest
 
@@ -14,10 +15,17 @@ SCRIPT = "snnet_lightning/latency/__main__.py"
 QUICK = ["num_threads=1", "rounds=4", "held_out=4", "most_error=1000"]
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    return tmp_path_factory.mktemp("saved") / "net"
+
+
 @pytest.fixture
-def folder(evaluated, tmp_path):
-    evaluated.save_pretrained(tmp_path / "net")
-    return tmp_path / "net"
+def folder(saved, request, tmp_path):
+    """The network saved: a copy, for that takes less time."""
+    if not saved.exists():
+        request.getfixturevalue("evaluated").save_pretrained(saved)
+    return shutil.copytree(saved, tmp_path / "net")
 
 
 @pytest.fixture

@@ -11,7 +11,15 @@ import torch
 import snnet_lightning as sn
 from snnet_lightning.command.job import job
 
-SHORT = ["trainer.max_epochs=2", "trainer.limit_train_batches=8", "trainer.check_val_every_n_epoch=2"]
+TESTED = "trainer.limit_test_batches=3"
+SHORT = [
+    "trainer.max_epochs=2",
+    "trainer.limit_train_batches=8",
+    "trainer.check_val_every_n_epoch=2",
+    "trainer.limit_val_batches=2",
+    TESTED,
+    "num_threads=1",  # the same sums in every process
+]
 KEYS = ["id", "name", "flops", "params", "acc1", "acc5", "loss", "images", "memory"]
 
 
@@ -25,15 +33,15 @@ def succeeded(run):
 
 
 @pytest.fixture(scope="module")
-def trained(start, tmp_path_factory):
-    return succeeded(start("train.py", *SHORT, directory=tmp_path_factory.mktemp("trained")))
+def trained(run_here, tmp_path_factory):
+    return succeeded(run_here("train.py", *SHORT, directory=tmp_path_factory.mktemp("trained")))
 
 
 def test_what_a_run_leaves(trained):
     found = rows(trained)
     assert [list(row) for row in found] == [KEYS] * 35
     assert [row["id"] for row in found] == list(range(35))
-    assert {row["images"] for row in found} == {540}
+    assert {row["images"] for row in found} == {3 * 64}
     assert sum(row["acc1"] for row in found) / 35 > 50  # initialised and trained, not chance
     assert matplotlib.image.imread(trained.directory / "pareto.png").ndim == 3
     assert {"last.ckpt", "best.ckpt", "metrics.csv"} <= trained.written()
@@ -60,7 +68,7 @@ def test_every_learning_rate_is_logged(trained):
 
 
 def test_the_same_seed_gives_the_same_file_and_another_does_not(trained, start, run_here, tmp_path):
-    again = succeeded(start("train.py", *SHORT, directory=tmp_path / "again"))
+    again = succeeded(start("train.py", *SHORT, directory=tmp_path / "again"))  # in another process
     other = succeeded(run_here("train.py", *SHORT, "seed=2", directory=tmp_path / "other"))
     first, second, third = ((run.directory / "stitches.jsonl").read_bytes() for run in (trained, again, other))
     assert first == second
@@ -69,7 +77,7 @@ def test_the_same_seed_gives_the_same_file_and_another_does_not(trained, start, 
 
 def test_evaluating_the_checkpoint_gives_the_same_rows(trained, run_here, tmp_path):
     checkpoint = trained.directory / "checkpoints" / "last.ckpt"
-    evaluated = rows(succeeded(run_here("evaluate.py", f"ckpt_path={checkpoint}", directory=tmp_path)))
+    evaluated = rows(succeeded(run_here("evaluate.py", f"ckpt_path={checkpoint}", TESTED, directory=tmp_path)))
     for row, expected in zip(evaluated, rows(trained), strict=True):
         assert row == expected | {"loss": pytest.approx(expected["loss"], rel=1e-6)}
 
@@ -82,19 +90,9 @@ def test_resuming_goes_on_for_the_epochs_that_are_left(trained, run_here, tmp_pa
     assert steps == [16, 24]
 
 
-def test_a_sweep_of_evaluations_recalls_too(start, run_here, tmp_path):
-    options = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.limit_test_batches=1"]
-    trained = succeeded(run_here("train.py", *options, "stitch.kernel_size=1", directory=tmp_path / "train"))
-    words = [f"ckpt_path={trained.directory / 'checkpoints' / 'last.ckpt'}", "trainer.limit_test_batches=1,2"]
-    sweep = ["-m", *words, f"hydra.sweep.dir={tmp_path / 'sweep'}"]
-    succeeded(start("evaluate.py", *sweep, directory=tmp_path / "run"))
-    for number in "01":
-        found = (tmp_path / "sweep" / number / "stitches.jsonl").read_text().splitlines()
-        assert [json.loads(line)["name"] for line in found] == [row["name"] for row in rows(trained)]
-
-
 def test_a_metric_of_the_training_can_be_the_optimized_one(run_here, tmp_path):
-    short = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.check_val_every_n_epoch=1"]
+    short = ["trainer.max_epochs=1", "trainer.check_val_every_n_epoch=1"]
+    short += [f"trainer.limit_{loop}_batches=1" for loop in ("train", "val", "test")]
     succeeded(run_here("train.py", *short, "optimized_metric=val/acc1", directory=tmp_path / "known"))
     other = run_here("train.py", *short, "optimized_metric=val/acc", directory=tmp_path / "unknown")
     assert other.status == 1
@@ -146,7 +144,9 @@ def test_the_average_is_what_the_run_and_its_checkpoint_report(run_here, tmp_pat
     checkpoint = trained.directory / "checkpoints" / "last.ckpt"
     content = torch.load(checkpoint, weights_only=True)
     assert content["averaging_state"]["n_averaged"] == 16
-    evaluated = rows(succeeded(run_here("evaluate.py", f"ckpt_path={checkpoint}", directory=tmp_path / "evaluate")))
+    evaluated = rows(
+        succeeded(run_here("evaluate.py", f"ckpt_path={checkpoint}", TESTED, directory=tmp_path / "evaluate"))
+    )
     for row, expected in zip(evaluated, rows(trained), strict=True):
         assert row == expected | {"loss": pytest.approx(expected["loss"], rel=1e-6)}
 

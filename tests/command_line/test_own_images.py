@@ -27,7 +27,8 @@ def mnist(tmp_path_factory):
 def test_a_family_from_scratch_and_then_on_other_images(run_here, mnist, tmp_path):
     _, scratch, own = commands()
     scratch = [word for word in scratch if not word.startswith("hydra.run.dir=")]
-    first = run_here("train.py", *scratch, *FEW, "tuning.epochs=1", "trainer.max_epochs=1", directory=tmp_path / "a")
+    one = ["tuning.epochs=1", "trainer.max_epochs=1", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1"]
+    first = run_here("train.py", *scratch, *FEW, *one, directory=tmp_path / "a")
     assert first.status == 0, first.err
     moved = {"data.root": mnist, "anchors.weights": tmp_path / "a" / "checkpoints" / "last.ckpt"}
     own = [f"{key}={moved[key]}" if (key := word.split("=")[0]) in moved else word for word in own]

@@ -36,7 +36,7 @@ def test_flops_are_the_published_ones(family):
     assert [cost.flops for cost in stitch_costs(network(f"anchors={family}")).values()] == golden
 
 
-@pytest.mark.parametrize("family", ["deit3_s_b", "deit3_b_l"])
+@pytest.mark.parametrize("family", ["deit3_s_b", pytest.param("deit3_b_l", marks=pytest.mark.slow)])
 def test_two_way_ids_and_additive_flops(family):
     """No published figures: two anchors, then every id; a stitch crossed twice costs what its two crossings imply."""
     net = network(f"anchors={family}")

@@ -31,7 +31,7 @@ def processes_of(group: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_it_serves_until_it_is_told_to_stop_and_leaves_nothing(network_folder, tmp_path, number):
     port = free_port()
     words = [str(network_folder), "slo_ms=300", "policy=fixed", "policy.stitch=7", f"port={port}"]
@@ -82,7 +82,7 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_nothing(network_folder, t
         (["{net}", "slo=3"], "did you mean slo_ms?"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("script", [SERVE, REPLAY])
+@pytest.mark.parametrize("script", [SERVE, pytest.param(REPLAY, marks=pytest.mark.slow)])
 def test_wrong_words_end_in_one_line(run_here, network_folder, tmp_path, script, words, why):
     typed = [word.format(net=network_folder) for word in words]
     assert why in error_of(run_here(script, *typed, directory=tmp_path / "run"))

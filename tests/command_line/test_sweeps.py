@@ -31,12 +31,48 @@ def assert_row_is_that_of_the_job(row, directory, overrides):
     assert row.keys() - told.keys() - summary.keys() == {word.split("=")[0] for word in SHORT}
 
 
-def test_two_settings_with_two_seeds(start, tmp_path):
+def assert_left_what_a_run_leaves(directory):
+    found = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
+    needed = {"stitches.jsonl", "pareto.png", "config.yaml", "checkpoints/last.ckpt", "csv/version_0/metrics.csv"}
+    assert needed | {".hydra/overrides.yaml"} <= found
+
+
+def test_a_setting_that_is_refused_and_another_with_two_seeds(run_here, tmp_path):
     sweep = tmp_path / "a b"  # as is a file system that was not made for shells
+    swept = ["anchors=deit_ti_s_b,digits", "seed=1,2", "optimized_metric=test/gap"]
+    run = run_here("train.py", "-m", *swept, *SHORT, f"hydra.sweep.dir='{sweep}'", directory=tmp_path / "run")
+    assert run.status == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a b"]
+    assert {path.name for path in sweep.iterdir()} == {*"0123", "multirun.yaml", "sweep.csv", "sweep.png"}
+    *refused, third, fourth = table(sweep)
+    for row in refused:
+        assert (row["status"], row["test/acc1"]) == ("failed", "")
+        assert row["error"].startswith("anchors=deit_ti_s_b would be trained as experiment=digits")
+    for row, seed in ((third, "1"), (fourth, "2")):
+        told = {"anchors": "digits", "seed": seed, "optimized_metric": "test/gap"}
+        assert_row_is_that_of_the_job(row, sweep / row["job"], told)
+        returned = json.loads((sweep / row["job"] / "job.json").read_text())["value"]
+        assert returned == pytest.approx(float(row["test/gap"]), rel=1e-5)
+        assert_left_what_a_run_leaves(sweep / row["job"])
+    assert third["test/acc1"] != fourth["test/acc1"]
+    assert matplotlib.image.imread(sweep / "sweep.png").ndim == 3
+    assert f"2 of 4 jobs succeeded; results are in {sweep}" in run.out
+    lines = [line for line in run.err.splitlines() if line.startswith("job ")]
+    assert lines == [
+        f"job {job} (anchors=deit_ti_s_b, seed={seed}) failed: {row['error']}; see {sweep / job}"
+        for job, seed, row in zip("01", "12", refused, strict=True)
+    ]
+    assert run.err.splitlines()[-1] == "error: 2 of 4 jobs failed"
+    assert "Traceback" not in run.err
+
+
+@pytest.mark.slow
+def test_two_settings_with_two_seeds(start, tmp_path):
+    sweep = tmp_path / "sweep"
     swept = ["sampler=uniform,flops_grouped", "seed=1,2", "optimized_metric=test/gap"]
     run = start("train.py", "-m", *swept, *SHORT, f"hydra.sweep.dir='{sweep}'", directory=tmp_path / "run")
     assert run.status == 0, run.err
-    assert [path.name for path in tmp_path.iterdir()] == ["a b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep"]
     jobs = {"0", "1", "2", "3"}
     assert {path.name for path in sweep.iterdir()} == jobs | {"multirun.yaml", "sweep.csv", "sweep.png"}
     rows = table(sweep)
@@ -48,9 +84,7 @@ def test_two_settings_with_two_seeds(start, tmp_path):
         assert returned == pytest.approx(float(row["test/gap"]), rel=1e-5)
     assert len({row["test/acc1"] for row in rows}) == 4
     for job in jobs:
-        mine = {str(path.relative_to(sweep / job)) for path in (sweep / job).rglob("*") if path.is_file()}
-        needed = {"stitches.jsonl", "pareto.png", "config.yaml", "checkpoints/last.ckpt", "csv/version_0/metrics.csv"}
-        assert needed | {".hydra/overrides.yaml"} <= mine
+        assert_left_what_a_run_leaves(sweep / job)
     assert matplotlib.image.imread(sweep / "sweep.png").ndim == 3
     assert f"4 of 4 jobs succeeded; results are in {sweep}" in run.out
 
@@ -85,6 +119,7 @@ def test_jobs_of_two_processes(start, tmp_path):
         assert log.name == "train_ddp_process_1.log"
 
 
+@pytest.mark.slow
 def test_jobs_of_two_processes_go_on_when_one_fails(start, tmp_path):
     sweep = tmp_path / "sweep"
     swept = [*TWO, "data.batch_size=5000,32"]

@@ -52,9 +52,9 @@ def test_the_log_file_has_all_of_it_and_more(trained):
     assert "`weights_only` was not set" not in text
 
 
-def test_an_evaluation(trained, start, tmp_path):
+def test_an_evaluation(trained, run_here, tmp_path):
     checkpoint = trained.directory / "checkpoints" / "last.ckpt"
-    run = start("evaluate.py", f"ckpt_path={checkpoint}", SHORT[-1], directory=tmp_path)
+    run = run_here("evaluate.py", f"ckpt_path={checkpoint}", SHORT[-1], directory=tmp_path)
     assert run.status == 0, run.err
     place, gpu = before(run, "Testing ")
     assert place == f"log, checkpoints and results go to {tmp_path}"

@@ -5,7 +5,12 @@ import json
 import pytest
 
 TWO = ["trainer.accelerator=cpu", "trainer.devices=2"]
-SHORT = ["trainer.max_epochs=1", "trainer.limit_train_batches=4", "trainer.check_val_every_n_epoch=1"]
+SHORT = [
+    "trainer.max_epochs=1",
+    "trainer.check_val_every_n_epoch=1",
+    "trainer.limit_train_batches=4",
+    "trainer.limit_val_batches=1",
+]
 
 
 def rows(directory):

@@ -74,8 +74,10 @@ def succeeded(run):
 @pytest.fixture(scope="module", autouse=True)
 def environment(tmp_path_factory):
     """A key that must not be written anywhere, and another place than the home directory for copies of artifacts."""
+    wandb.teardown()  # which has read it, where other tests came first
     with mock.patch.dict(os.environ, WANDB_API_KEY=SECRET, WANDB_DATA_DIR=str(tmp_path_factory.mktemp("data"))):
         yield
+    wandb.teardown()
 
 
 @pytest.fixture
@@ -87,9 +89,9 @@ def unread_environment():
 
 
 @pytest.fixture(scope="module")
-def trained(start, tmp_path_factory):
+def trained(run_here, tmp_path_factory):
     options = [*OFFLINE, "logger.wandb.log_model=true", "trainer.log_every_n_steps=1", *SHORT]
-    return succeeded(start("train.py", *options, directory=tmp_path_factory.mktemp("trained")))
+    return succeeded(run_here("train.py", *options, directory=tmp_path_factory.mktemp("trained")))
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +231,7 @@ def test_an_evaluation_is_a_run_of_its_own(trained, run_here, tmp_path):
     assert len(logged.media("table/stitches/*.json")["data"]) == 35
 
 
+@pytest.mark.slow
 def test_a_sweep_is_a_group_of_runs(run_here, tmp_path):
     options = ["-m", *OFFLINE, *QUICK, "seed=1,2", f"hydra.sweep.dir={tmp_path / 'my_sweep'}"]
     succeeded(run_here("train.py", *options, directory=tmp_path))

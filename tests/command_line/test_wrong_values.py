@@ -1,14 +1,17 @@
 """Values that cannot be: the key as typed, what was given, and what would be right. No process is started for them."""
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from snnet_lightning.command.explain import explain
 from snnet_lightning.command.instantiate import check
+from snnet_lightning.command.overrides import overrides_in
 
 CONF = Path(__file__).parents[2] / "conf"
 NUMBERS = {  # where a number belongs, and in words which
@@ -46,7 +49,8 @@ NUMBERS = {  # where a number belongs, and in words which
     "trainer.limit_test_batches": "a whole number or a number",
     "trainer.overfit_batches": "a whole number or a number",
 }
-WORDS = {"fast": "fast", "[1]": "[1]", "[]": "[]", "{a:1}": "{'a': 1}"}
+ONE_OF_EACH_KIND = {right: key for key, right in NUMBERS.items()}.values()
+WORDS = {"[1]": "[1]", "[]": "[]", "{a:1}": "{'a': 1}"}
 NOT_NULL = ("seed", "optim.lr", "data.batch_size", "stitch.kernel_size", "trainer.accumulate_grad_batches")
 BELOW = {
     "at least 0": [
@@ -166,12 +170,14 @@ OTHERS = {
     "logger.csv.save_dir=null": "logger.csv.save_dir=null: must be ",
     "logger=wandb logger.wandb.offline=x": "logger.wandb.offline=x: must be true or false",
 }
+NO_NUMBERS = {
+    f"{key}={word}": f"{key}={shown}: must be {right}"
+    for key, right in NUMBERS.items()
+    for word, shown in WORDS.items()
+}
 CASES = {
-    **{
-        f"{key}={word}": f"{key}={shown}: must be {right}"
-        for key, right in NUMBERS.items()
-        for word, shown in WORDS.items()
-    },
+    **{f"{key}=fast": f"{key}=fast: must be {right}" for key, right in NUMBERS.items()},
+    **NO_NUMBERS,
     **{f"{key}=null": f"{key}=null: must be {NUMBERS[key]}" for key in NOT_NULL},
     **{words: f"{words}: must be {right}" for right, cases in BELOW.items() for words in cases},
     **OTHERS,
@@ -184,15 +190,40 @@ def configuration_tree():
         yield
 
 
-def configured(words: str):
-    cfg = compose("train", [*words.split(), "hydra.runtime.output_dir=/nowhere"], return_hydra_config=True)
+@cache
+def composed(*words: str) -> DictConfig:
+    cfg = compose("train", [*words, "hydra.runtime.output_dir=/nowhere"], return_hydra_config=True)
     HydraConfig.instance().set_config(cfg)
     with open_dict(cfg):
         del cfg["hydra"]
     return cfg
 
 
-@pytest.mark.parametrize("words", CASES)
+def configured(words: str) -> DictConfig:
+    """What Hydra composes of the choices among these words, once for all that make the same, with the values set."""
+    typed = overrides_in(words.split())
+    choices = [override for override in typed if (CONF / override.key_or_group).is_dir()]
+    cfg = deepcopy(composed(*(override.input_line for override in choices)))
+    for override in typed:
+        if override not in choices:
+            OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=override.is_add())
+    return cfg
+
+
+@pytest.mark.parametrize("words", ["optim.lr=[1]", "+data.zzz=1", "data=jpeg_digits +data.augmentation.scale=[x,y]"])
+def test_values_are_set_as_hydra_does(words):
+    assert configured(words) == composed(*words.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(words, marks=pytest.mark.slow)
+        if words in NO_NUMBERS and words.split("=")[0] not in ONE_OF_EACH_KIND
+        else words
+        for words in CASES
+    ],
+)
 def test_wrong_values(words):
     cfg = configured(words)
     with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever it is, this is about what is told of it
