@@ -148,13 +148,19 @@ class AtTheFirstStep(Watch):
         self.random = random_states()
 
 
+class FewDigits(DigitsDataModule):
+    def setup(self, stage=None):
+        super().setup(stage)
+        self.train_set.images, self.train_set.classes = self.train_set.images[:64], self.train_set.classes[:64]
+
+
 def test_refined_layers_are_the_same_every_time_and_training_draws_as_without(make_trainer, caplog):
     def start(method):
         seed_generators(5)
         module, watch = make_module(0), AtTheFirstStep()
-        callbacks = [InitialiseStitchingLayers(method, steps=12), watch]  # more than there are batches
+        callbacks = [InitialiseStitchingLayers(method, samples=64, steps=6), watch]  # more steps than batches
         trainer = make_trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0, callbacks=callbacks)
-        trainer.fit(module, datamodule=DigitsDataModule(batch_size=128))
+        trainer.fit(module, datamodule=FewDigits(batch_size=16))
         return watch
 
     caplog.set_level(logging.INFO)

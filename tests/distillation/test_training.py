@@ -98,7 +98,7 @@ def test_the_loss_of_a_step(digits_net, make_trainer, mode):
 )
 def test_a_teacher_runs_in_the_precision_of_the_trainer(digits_net, make_trainer, precision, dtype):
     watch = WatchTeacher()
-    trainer = make_trainer(**SHORT, precision=precision, callbacks=[watch])
+    trainer = make_trainer(**SHORT | {"limit_val_batches": 0}, precision=precision, callbacks=[watch])
     trainer.fit(module_with(digits_net, SoftDistillation("digits_small")), datamodule=DigitsDataModule())
     assert watch.precisions == [dtype] * 3
     assert trainer.callback_metrics["train/loss"].isfinite()
