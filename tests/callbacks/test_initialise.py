@@ -25,6 +25,7 @@ from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import Sampler, UniformSampler
 from snnet_lightning.seeding import seed_generators
 from snnet_lightning.stitch import PairedSpace
+from tests.few_digits import FewDigits
 
 RECIPE = OptimizerRecipe("adamw", lr=1e-3, warmup_epochs=1)
 
@@ -146,12 +147,6 @@ class AtTheFirstStep(Watch):
 
     def on_train_start(self, trainer, module):
         self.random = random_states()
-
-
-class FewDigits(DigitsDataModule):
-    def setup(self, stage=None):
-        super().setup(stage)
-        self.train_set.images, self.train_set.classes = self.train_set.images[:64], self.train_set.classes[:64]
 
 
 def test_refined_layers_are_the_same_every_time_and_training_draws_as_without(make_trainer, caplog):
