@@ -29,8 +29,8 @@ SMALL, LARGE = "deit3_small_patch16_224.fb_in22k_ft_in1k", "deit3_large_patch16_
 EVIL = "</script><script>alert('a')</script><b title=\"x\">&amp;"
 
 
-def stitches(count=134):
-    """As many as DeiT3-S/L has, with names as long, and a cost by which the cheapest is not the smallest."""
+def stitches(count=50):
+    """As of DeiT3-S/L, with names as long, and a cost by which the cheapest is not the smallest."""
     generator = random.Random(count)
     small = Row(0, SMALL, 4_608_338_304, 22_059_496, 81.4, 95.5, 0.9, 50_000)
     large = Row(1, LARGE, 61_604_136_960, 304_374_760, 87.0, 98.1, 0.6, 50_000)
@@ -165,8 +165,8 @@ def assert_names(driver, row, measure):
 
 @pytest.mark.parametrize(
     ("rows", "measure"),
-    [(ROWS, "flops"), (ROWS, "params"), (TIMED, "flops"), (TIMED, "latency_ms"), (TIMED, "memory")],
-    ids=["flops", "params", "flops of timed", "latency", "memory"],
+    [(ROWS, "flops"), (ROWS, "params"), (TIMED, "latency_ms"), (TIMED, "memory")],
+    ids=["flops", "params", "latency", "memory"],
 )
 def test_the_slider_names_the_best_stitch(opened, rows, measure):
     driver = opened(rows)
