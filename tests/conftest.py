@@ -8,8 +8,10 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
 )
 
+import copy
 import signal
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +31,38 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 DIGITS = ["digits_tiny", "digits_small", "digits_base"]
 
 
+@cache
+def _digits() -> tuple[SNNet, torch.Tensor]:
+    """Made once, for that takes longer than a copy; and the random numbers that go on from there."""
+    torch.manual_seed(0)
+    net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedSpace()).eval()
+    return net, torch.get_rng_state()
+
+
 @pytest.fixture
 def digits_net() -> SNNet:
     """The embedded family with its shipped weights, and randomly initialised stitching layers."""
-    torch.manual_seed(0)
-    return SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedSpace()).eval()
+    net, random = _digits()
+    torch.set_rng_state(random)
+    return copy.deepcopy(net)
+
+
+@pytest.fixture(scope="session")
+def make_trainers() -> Callable[[Path], Callable[..., L.Trainer]]:
+    """Of a folder, what makes Trainers on the CPU that show and store nothing, unless told otherwise."""
+
+    def make(folder: Path, **options: Any) -> L.Trainer:
+        silent = {f"enable_{what}": False for what in ("checkpointing", "progress_bar", "model_summary")}
+        defaults = {"accelerator": "cpu", "devices": 1, "logger": False, "default_root_dir": folder, **silent}
+        return L.Trainer(**defaults | options)
+
+    return lambda folder: partial(make, folder)
 
 
 @pytest.fixture
-def make_trainer(tmp_path) -> Callable[..., L.Trainer]:
+def make_trainer(make_trainers, tmp_path) -> Callable[..., L.Trainer]:
     """A Trainer on the CPU that shows and stores nothing, unless told otherwise."""
-
-    def make(**options: Any) -> L.Trainer:
-        silent = {f"enable_{what}": False for what in ("checkpointing", "progress_bar", "model_summary")}
-        defaults = {"accelerator": "cpu", "devices": 1, "logger": False, "default_root_dir": tmp_path, **silent}
-        return L.Trainer(**defaults | options)
-
-    return make
+    return make_trainers(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ def test_ruff_is_clean(check):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow  # CI runs mypy by itself
 def test_types_are_clean():
     done = subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -150,27 +150,21 @@ class Anchor(nn.Module):
             x = self.run(part, x)
         return x
 
-    def owners_of(self, part: AnchorPart) -> list[Owner]:
-        """What ``part`` runs; the stem's are all that the model has."""
-        match part:
-            case Stem():
-                return [self.model]
-            case Entry(stage=stage):
-                return self.entry(stage)
-            case Block(stage=stage, index=index):
-                return self.block(stage, index)
-            case Head(norm=norm):
-                names = self.tail_modules + self.head_modules
-                return self._named(names + self.norm_modules if norm else names)
-
     def parameters_of(self, part: AnchorPart) -> Iterator[nn.Parameter]:
         """The parameters that ``part`` runs. The stem owns what no other part does."""
-        parameters = (p for owner in self.owners_of(part) for p in _parameters(owner))
-        if not isinstance(part, Stem):
-            return parameters
-        others = anchor_route(0, self.depths)[1:]
-        owned = {id(p) for other in others for p in self.parameters_of(other)}
-        return (p for p in parameters if id(p) not in owned)
+        match part:
+            case Stem():
+                others = anchor_route(0, self.depths)[1:]
+                owned = {id(p) for other in others for p in self.parameters_of(other)}
+                return (p for p in self.model.parameters() if id(p) not in owned)
+            case Entry(stage=stage):
+                owners = self.entry(stage)
+            case Block(stage=stage, index=index):
+                owners = self.block(stage, index)
+            case Head(norm=norm):
+                names = self.tail_modules + self.head_modules
+                owners = self._named(names + self.norm_modules if norm else names)
+        return (p for owner in owners for p in _parameters(owner))
 
     def batch_norms_of(self, part: AnchorPart) -> tuple[_BatchNorm, ...]:
         """The BatchNorm layers with running statistics that ``part`` runs, in order."""

@@ -1,5 +1,6 @@
 """From its description to an anchor."""
 
+import timm
 import torch
 
 from snnet_lightning.anchors.anchor import Anchor
@@ -42,10 +43,20 @@ def create_anchor(
         require_image_size(anchor)
         return anchor
 
-    if weights == PRETRAINED:
-        with torch.device("meta"):  # costs next to nothing, so that nothing is downloaded for a model to be refused
+    def check() -> None:
+        with torch.device("meta"):
             make(None)
-    anchor = make(weights, new_heads)
+
+    published = timm.get_pretrained_cfg(name) if weights == PRETRAINED else None
+    here = published is not None and published.file is not None  # as the weights of digits are
+    if weights == PRETRAINED and not here:
+        check()  # so that nothing is downloaded for a model to be refused
+    try:
+        anchor = make(weights, new_heads)
+    except InputError:
+        if here:
+            check()  # tells what is wrong with the model, if it is not the weights
+        raise
     if weights == PRETRAINED:
         anchor.base_model = anchor.model.pretrained_cfg.get("hf_hub_id")
     return anchor

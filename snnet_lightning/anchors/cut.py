@@ -17,19 +17,18 @@ def cut(anchor: Anchor, parts: Iterable[AnchorPart]) -> Anchor:
     """
     owners = set(_owners(anchor))
     used = {id(p) for part in parts for p in anchor.parameters_of(part)}
-    left_out: dict[int, Any] = {id(p): None for p in anchor.parameters() if id(p) not in used}
-    left_out |= {id(m.attention_bias_cache): {} for m in anchor.modules() if hasattr(m, "attention_bias_cache")}
-    copied = copy.deepcopy(anchor, left_out)  # so that no memory is spent on what is left out
-    for seen in ("activations", "_batch_norms"):  # of the whole anchor
-        copied.__dict__.pop(seen, None)
     frame = {m for m in anchor.modules() if any(inner in owners for inner in m.modules() if inner is not m)}
     blocks = {block for stage in anchor.stages() for block in stage}
-    for name in list(_unused(anchor, used, frame)):
-        path, _, child = name.rpartition(".")
-        parent = copied.get_submodule(path)
+    # What copies have in place of what is left out, on which no memory is spent.
+    instead: dict[int, Any] = {id(p): None for p in anchor.parameters() if id(p) not in used}
+    instead |= {id(m.attention_bias_cache): {} for m in anchor.modules() if hasattr(m, "attention_bias_cache")}
+    for parent, child in _unused(anchor, used, frame):
         # What is found by its place among others leaves something there.
-        placed = anchor.get_submodule(name) in blocks or isinstance(parent, nn.Sequential | nn.ModuleList)
-        setattr(parent, child, nn.Identity() if placed else None)
+        placed = child in blocks or isinstance(parent, nn.Sequential | nn.ModuleList)
+        instead[id(child)] = nn.Identity() if placed else None
+    copied = copy.deepcopy(anchor, instead)
+    for seen in ("activations", "_batch_norms"):  # of the whole anchor
+        copied.__dict__.pop(seen, None)
     return copied
 
 
@@ -42,11 +41,11 @@ def _owners(anchor: Anchor) -> Iterator[Owner]:
             yield from anchor.block(part.stage, part.index)
 
 
-def _unused(module: nn.Module, used: set[int], frame: set[nn.Module], prefix: str = "") -> Iterator[str]:
-    """Names of the largest modules that have parameters, all of them unused."""
-    for name, child in module.named_children():
+def _unused(module: nn.Module, used: set[int], frame: set[nn.Module]) -> Iterator[tuple[nn.Module, nn.Module]]:
+    """(parent, child) of the largest modules that have parameters, all of them unused."""
+    for child in module.children():
         own = {id(p) for p in child.parameters()}
         if own and not own & used and child not in frame:
-            yield prefix + name
+            yield module, child
         else:
-            yield from _unused(child, used, frame, f"{prefix}{name}.")
+            yield from _unused(child, used, frame)

@@ -58,15 +58,18 @@ def count_flops(module: nn.Module, x: Tensor) -> int:
     return flops
 
 
-class _PartOfAnchor(nn.Module):
-    """One part as a module, since fvcore counts modules, without the others, for fvcore goes through all there are."""
+class PartOfAnchor(nn.Module):
+    """One part of an anchor in eval mode as a module, since fvcore counts modules.
+
+    It holds the anchor's tensors and none of its modules, which would all be gone through for every part.
+    """
 
     def __init__(self, anchor: Anchor, part: AnchorPart):
         super().__init__()
         self.run = partial(anchor.run, part)
-        owners = anchor.owners_of(part)
-        self.modules_of_part = nn.ModuleList(owner for owner in owners if isinstance(owner, nn.Module))
-        self.parameters_of_part = nn.ParameterList(owner for owner in owners if isinstance(owner, nn.Parameter))
+        self.tensors = nn.ParameterList(anchor.parameters())
+        for place, buffer in enumerate(anchor.buffers()):
+            self.register_buffer(str(place), buffer)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.run(x)
@@ -74,32 +77,27 @@ class _PartOfAnchor(nn.Module):
 
 def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
     """The cost of every stitch at the anchors' input size; low-rank terms count as folded into their layers."""
-    with evaluating(net):
-        return _stitch_costs(net)
-
-
-def _stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
     parameter = next(net.parameters())
     flops: dict[Part, int] = {}
     activations: dict[Part, int] = {}
     run: dict[Part, list[nn.Parameter]] = {}
     idle = set(map(id, auxiliary_parameters(net)))
-    buffers = list(net.buffers())
-    for stitch in net.space:
-        for before, part in zip((None, *stitch.route), stitch.route, strict=False):
-            if part in flops:
-                continue
-            x = torch.zeros(1, *_input_shape(net, before, part), device=parameter.device, dtype=parameter.dtype)
-            module: nn.Module
-            if isinstance(part, Layer):
-                module = net.stitching_layers[module_key(part)].folded()
-                run[part] = list(module.parameters())
-            else:
-                module = _PartOfAnchor(net.anchors[part.anchor], part)
-                run[part] = list(net.anchors[part.anchor].parameters_of(part))
-            flops[part], activations[part] = count_flops(module, x), peak_activations(module, x, kept=buffers)
-            if not isinstance(part, Stem):  # while it runs, the images are still there
-                activations[part] += prod(net.description.input_size) * x.element_size()
+    with evaluating(net), uncompiled(net):
+        for stitch in net.space:
+            for before, part in zip((None, *stitch.route), stitch.route, strict=False):
+                if part in flops:
+                    continue
+                x = torch.zeros(1, *_input_shape(net, before, part), device=parameter.device, dtype=parameter.dtype)
+                module: nn.Module
+                if isinstance(part, Layer):
+                    module = net.stitching_layers[module_key(part)].folded()
+                    run[part] = list(module.parameters())
+                else:
+                    module = PartOfAnchor(net.anchors[part.anchor], part)
+                    run[part] = list(net.anchors[part.anchor].parameters_of(part))
+                flops[part], activations[part] = count_flops(module, x), peak_activations(module, x)
+                if not isinstance(part, Stem):  # while it runs, the images are still there
+                    activations[part] += prod(net.description.input_size) * x.element_size()
     costs = {}
     for stitch in net.space:
         sizes = {id(p): p.numel() for part in stitch.route for p in run[part]}  # what blocks share counts once

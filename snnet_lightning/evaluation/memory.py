@@ -1,7 +1,6 @@
 """How many bytes of activations live at once while a module runs."""
 
 import weakref
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -45,17 +44,15 @@ class _AliveStorages(TorchDispatchMode):
         self.now -= size
 
 
-def peak_activations(module: nn.Module, x: Tensor, kept: Iterable[Tensor] = ()) -> int:
+def peak_activations(module: nn.Module, x: Tensor) -> int:
     """Bytes of ``x`` and of all that ``module`` makes of it in eval mode, at the moment when most of that lives.
 
     Parameters, buffers and the scratch space inside of an operation are left out.
-
-    Args:
-        kept: parameters and buffers that ``module`` uses beside its own.
     """
     with torch.no_grad(), evaluating(module), uncompiled(module):
         alive = _AliveStorages()
-        for tensor in (*module.parameters(), *module.buffers(), *kept):
+        kept = [*module.parameters(), *module.buffers()]
+        for tensor in kept:
             alive.ignore(tensor)
         alive.follow(x)
         with alive:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import timm
@@ -13,8 +14,8 @@ from snnet_lightning.anchors.cut import cut
 from snnet_lightning.anchors.families import ADAPTERS, adapter_for
 from snnet_lightning.description import AnchorDescription
 from snnet_lightning.errors import InputError
-from snnet_lightning.evaluation.cost import count_flops
-from snnet_lightning.stitch.route import Part, anchor_route
+from snnet_lightning.evaluation.cost import PartOfAnchor, count_flops
+from snnet_lightning.stitch.route import anchor_route
 
 VIT = {"img_size": 32, "embed_dim": 32, "depth": 2, "num_heads": 2}
 STAGES = {"depths": (1, 2, 1, 1)}
@@ -34,10 +35,10 @@ EXAMPLES: dict[str, list[tuple[str, int, dict]]] = {
     "DaVit": [
         ("davit_tiny", 64, {**STAGES, "embed_dims": (8, 16, 32, 64), "num_heads": (1, 2, 4, 8)}),
     ],
-    "EdgeNeXt": [("edgenext_xx_small", 64, {})],
-    "EfficientFormerV2": [("efficientformerv2_s0", 64, {"img_size": 64})],
+    "EdgeNeXt": [("edgenext_xx_small", 64, {"depths": (1, 1, 2, 2)})],
+    "EfficientFormerV2": [("efficientformerv2_s0", 64, {"img_size": 64, "depths": (1, 1, 2, 2), "num_vit": 1})],
     "EfficientNet": [("test_efficientnet", 64, {})],
-    "EfficientVit": [("efficientvit_b0", 64, {})],
+    "EfficientVit": [("efficientvit_b0", 64, {"depths": (1, 1, 1, 2, 1)})],
     "EfficientVitLarge": [("efficientvit_l1", 64, {"widths": (8, 16, 32, 64, 64), "depths": (1, 1, 1, 1, 1)})],
     "EfficientVitMsra": [("efficientvit_m0", 224, {"depth": (1, 1, 1)})],
     "Eva": [
@@ -46,20 +47,20 @@ EXAMPLES: dict[str, list[tuple[str, int, dict]]] = {
         ("vit_small_patch16_dinov3", 32, VIT),
     ],
     "FastVit": [("fastvit_t8", 64, {"layers": (1, 1, 1, 1)})],
-    "FasterNet": [("fasternet_t0", 64, {})],
+    "FasterNet": [("fasternet_t0", 64, {"depths": (1, 2, 1, 1)})],
     "FocalNet": [("FocalNet", 64, {**STAGES, "embed_dim": 16})],
     "GhostNet": [("ghostnet_050", 64, {})],
     "Hiera": [("hiera_tiny_224", 64, {"img_size": 64, "embed_dim": 16, "stages": (1, 1, 2, 1)})],
     "HieraDet": [("sam2_hiera_tiny", 64, {"embed_dim": 16, "stages": (1, 1, 2, 1)})],
     "HighPerfGpuNet": [("hgnetv2_b0", 64, {})],
-    "IFormer": [("iformer_t", 64, {})],
+    "IFormer": [("iformer_t", 64, {"depths": (1, 1, 5, 3), "attn_groups": (0, 0, 1, 1)})],
     "LCNetV2": [("lcnetv2_small", 64, {})],
     "Levit": [("levit_256d", 64, {"img_size": 64, "depth": (1, 1, 1)})],
     "LevitDistilled": [
         ("levit_128s", 64, {"img_size": 64, "depth": (1, 1, 1)}),
         ("levit_conv_128s", 64, {"img_size": 64, "depth": (1, 1, 1)}),
     ],
-    "LowFormer": [("lowformer_b0", 64, {})],
+    "LowFormer": [("lowformer_b0", 64, {"depth_list": (0, 1, 1, 1, 2)})],
     "MambaOut": [("test_mambaout", 64, {})],
     "MaxxVit": [("test_coatnet", 160, {}), ("test_maxvit", 160, {})],
     "MetaFormer": [("caformer_s18", 64, {})],
@@ -79,7 +80,7 @@ EXAMPLES: dict[str, list[tuple[str, int, dict]]] = {
     "RepVit": [("repvit_m0_9", 64, {"depth": (1, 2, 1, 1)})],
     "ResNet": [("test_resnet", 64, {})],
     "ResNetV2": [("resnetv2_18", 64, {})],
-    "RexNet": [("rexnet_100", 64, {})],
+    "RexNet": [("rexnet_100", 64, {"depth_mult": 0.3})],
     "SENet": [("legacy_seresnet18", 64, {})],
     "SHViT": [("shvit_s1", 64, {"depth": (1, 1, 1)})],
     "Sequencer2d": [
@@ -90,7 +91,7 @@ EXAMPLES: dict[str, list[tuple[str, int, dict]]] = {
         )
     ],
     "StarNet": [("starnet_s050", 64, {})],
-    "SwiftFormer": [("swiftformer_xs", 64, {})],
+    "SwiftFormer": [("swiftformer_xs", 64, {"layers": (1, 1, 2, 1)})],
     "SwinTransformer": [("swin_tiny_patch4_window7_224", 64, SWIN)],
     "SwinTransformerV2": [("swinv2_tiny_window8_256", 64, SWIN)],
     "SwinTransformerV2Cr": [("swinv2_cr_tiny_ns_224", 64, SWIN)],
@@ -112,17 +113,6 @@ EXAMPLES: dict[str, list[tuple[str, int, dict]]] = {
     "Xcit": [("xcit_nano_12_p16_224", 32, VIT)],
 }
 MODELS = [pytest.param(family, *e, id=e[0]) for family, examples in EXAMPLES.items() for e in examples]
-
-
-class PartModule(nn.Module):
-    """One part as a module, since fvcore counts modules."""
-
-    def __init__(self, anchor: Anchor, part: Part):
-        super().__init__()
-        self.anchor, self.part = anchor, part
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.anchor.run(self.part, x)
 
 
 def make_anchor(name: str, size: int, kwargs: dict) -> Anchor:
@@ -164,7 +154,7 @@ def _assert_flops_add_up(anchor: Anchor) -> None:
     parts = anchor_route(0, anchor.depths)
     shapes = [anchor.input_size, *(anchor.activations[part].shape for part in parts[:-1])]
     inputs = (torch.zeros(1, *shape) for shape in shapes)
-    total = sum(count_flops(PartModule(anchor, part), x) for part, x in zip(parts, inputs, strict=True))
+    total = sum(count_flops(PartOfAnchor(anchor, part), x) for part, x in zip(parts, inputs, strict=True))
     assert total == count_flops(anchor.model, torch.zeros(1, *anchor.input_size))
 
 
@@ -186,19 +176,17 @@ def _assert_parameters_are_owned(anchor: Anchor, x: torch.Tensor) -> None:
 
 @torch.no_grad()
 def _assert_cuts(anchor: Anchor, x: torch.Tensor) -> None:
-    """Cut in two early, in the middle or late, the halves hold their own parameters and run as the whole does."""
+    """Cut early, in the middle and late, the pieces hold their own parameters and run as the whole does."""
     parts, names = anchor_route(0, anchor.depths), {id(p): name for name, p in anchor.named_parameters()}
     expected = anchor(x)
-    for place in (1, len(parts) // 2, len(parts) - 1):
-        y = x
-        for half in (parts[:place], parts[place:]):
-            alone = cut(anchor, half)
-            assert {name for name, _ in alone.named_parameters()} == {
-                names[id(p)] for part in half for p in anchor.parameters_of(part)
-            }
-            for part in half:
-                y = alone.run(part, y)
-        assert torch.equal(y, expected), place
+    for start, end in pairwise((0, 1, len(parts) // 2, len(parts) - 1, len(parts))):
+        alone = cut(anchor, parts[start:end])
+        assert {name for name, _ in alone.named_parameters()} == {
+            names[id(p)] for part in parts[start:end] for p in anchor.parameters_of(part)
+        }
+        for part in parts[start:end]:
+            x = alone.run(part, x)
+    assert torch.equal(x, expected)
 
 
 def _assert_gradients(anchor: Anchor, x: torch.Tensor) -> None:

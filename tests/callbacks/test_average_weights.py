@@ -24,12 +24,12 @@ RECIPE = OptimizerRecipe("adamw", lr=1e-2, warmup_epochs=0)
 FAMILIES = {
     "vit": (["digits_tiny", "digits_small"], (1, 8, 8), PairedSpace()),
     "resnet": (["resnet18", "resnet26"], (3, 32, 32), StagedSpace([1, 2])),
-    "levit": (["levit_128s", "levit_128"], (3, 64, 64), StagedSpace([0, 1])),
+    "levit": (["levit_128s", "levit_128"], (3, 32, 32), StagedSpace([0, 1])),
     "swin": (["swin_tiny_patch4_window7_224"] * 2, (3, 56, 56), StagedSpace()),
 }
 NARROW = {
     "resnet": {"channels": [8, 16, 24, 32]},
-    "levit": {"embed_dim": [32, 48, 64], "key_dim": 8, "num_heads": [2, 2, 2]},
+    "levit": {"embed_dim": [16, 24, 32], "key_dim": 8, "num_heads": [2, 2, 2], "depth": [2, 2, 1]},
     "swin": {"embed_dim": 8, "num_heads": [1, 2, 4, 8], "depths": [1, 1, 2, 1]},
 }
 

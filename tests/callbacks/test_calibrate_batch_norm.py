@@ -2,6 +2,8 @@
 
 import copy
 import json
+import shutil
+from types import SimpleNamespace
 
 import lightning as L
 import pytest
@@ -30,6 +32,7 @@ from snnet_lightning.stitch import PairedSpace, StagedSpace
 
 SIZE = (1, 16, 16)
 IMAGES = 100
+TEST = {"limit_test_batches": 2}
 
 
 def make_module(seed=0, lr=1e-2):
@@ -56,23 +59,35 @@ class Watch(L.Callback):
         self.weights.append({name: value.clone() for name, value in module.net.state_dict().items()})
 
 
+def start(make_trainer, directory, module, images=IMAGES, callbacks=(), ckpt_path=None, test=True, **options):
+    watch = Watch()
+    best = BestCheckpoint(str(directory), "best", "val/acc1", mode="max", enable_version_counter=False)
+    own = [CalibrateBatchNorm(images), ReseedEveryStep(3), best, LastCheckpoint(str(directory)), watch, *callbacks]
+    short = {"max_epochs": 3, "limit_train_batches": 3, "limit_val_batches": 1, "num_sanity_val_steps": 0}
+    trainer = make_trainer(callbacks=own, enable_checkpointing=True, **short | TEST | options)
+    data = DigitsDataModule(SIZE, batch_size=32)
+    trainer.fit(module, datamodule=data, ckpt_path=ckpt_path)
+    if test:
+        trainer.test(module, datamodule=data, verbose=False)
+    return watch
+
+
 @pytest.fixture
 def run(make_trainer, tmp_path):
     """A training and, unless told otherwise, the test that follows it."""
 
-    def start(module, images=IMAGES, callbacks=(), ckpt_path=None, directory=tmp_path, test=True, **options):
-        watch = Watch()
-        best = BestCheckpoint(str(directory), "best", "val/acc1", mode="max", enable_version_counter=False)
-        own = [CalibrateBatchNorm(images), ReseedEveryStep(3), best, LastCheckpoint(str(directory)), watch, *callbacks]
-        short = {"max_epochs": 3, "limit_train_batches": 3, "limit_val_batches": 1, "num_sanity_val_steps": 0}
-        trainer = make_trainer(callbacks=own, enable_checkpointing=True, **short | options)
-        data = DigitsDataModule(SIZE, batch_size=32)
-        trainer.fit(module, datamodule=data, ckpt_path=ckpt_path)
-        if test:
-            trainer.test(module, datamodule=data, verbose=False)
-        return watch
+    def run(module, *words, directory=tmp_path, **options):
+        return start(make_trainer, directory, module, *words, **options)
 
-    return start
+    return run
+
+
+@pytest.fixture(scope="module")
+def straight(make_trainers, tmp_path_factory):
+    """One that nothing happens to: to be looked at, not changed."""
+    folder, module = tmp_path_factory.mktemp("straight"), make_module()
+    watch = start(make_trainers(folder), folder, module)
+    return SimpleNamespace(module=module, watch=watch, folder=folder)
 
 
 def state_of(path):
@@ -112,9 +127,8 @@ def equal(some, others):
     return some.keys() == others.keys() and all(torch.equal(value, others[key]) for key, value in some.items())
 
 
-def test_before_a_validation_and_before_the_test(run):
-    module = make_module()
-    watch = run(module)
+def test_before_a_validation_and_before_the_test(straight):
+    module, watch = straight.module, straight.watch
     validated = {stitch.id for stitch in module.validation_stitches}
     assert len(watch.validated) == 3
     for net in watch.validated:
@@ -156,21 +170,18 @@ def test_both_checkpoints_have_those_of_their_own_weights(run, tmp_path):
 
 
 @pytest.mark.parametrize("after", [1, 3])
-def test_a_run_goes_on_bit_by_bit(run, tmp_path, after):
+def test_a_run_goes_on_bit_by_bit(run, straight, tmp_path, after):
     """Also from a checkpoint of a training that was done, which has statistics."""
-    straight = make_module()
-    run(straight)
-    first = make_module()
     if after == 3:
-        run(first, directory=tmp_path / "other")
-        assert own_of(state_of(tmp_path / "other" / "last.ckpt"))
+        shutil.copy(straight.folder / "last.ckpt", tmp_path)
+        assert own_of(state_of(tmp_path / "last.ckpt"))
     else:
         with pytest.raises(KilledError):
-            run(first, callbacks=[Kill(after)], directory=tmp_path / "other")
+            run(make_module(), callbacks=[Kill(after)])
     resumed = make_module(seed=5)
-    run(resumed, ckpt_path=tmp_path / "other" / "last.ckpt", directory=tmp_path / "other")
-    assert equal(resumed.net.state_dict(), straight.net.state_dict())
-    assert equal(state_of(tmp_path / "other" / "last.ckpt"), state_of(tmp_path / "last.ckpt"))
+    run(resumed, ckpt_path=tmp_path / "last.ckpt")
+    assert equal(resumed.net.state_dict(), straight.module.net.state_dict())
+    assert equal(state_of(tmp_path / "last.ckpt"), state_of(straight.folder / "last.ckpt"))
 
 
 def test_a_finished_training_that_is_trained_further_begins_without_them(run, tmp_path):
@@ -207,7 +218,8 @@ def test_a_network_without_batch_norm_is_left_alone(run, make_trainer, tmp_path)
         module = SNNetModule(net, UniformSampler(1), OptimizerRecipe("adamw", lr=1e-3))
         out = tmp_path / str(images)
         callbacks = [CalibrateBatchNorm(images), LastCheckpoint(str(out)), WriteResults(str(out))]
-        trainer = make_trainer(max_epochs=1, limit_train_batches=2, callbacks=callbacks, enable_checkpointing=True)
+        short = {"max_epochs": 1, "limit_train_batches": 2, "limit_val_batches": 1, "num_sanity_val_steps": 0}
+        trainer = make_trainer(**short, **TEST, callbacks=callbacks, enable_checkpointing=True)
         trainer.fit(module, datamodule=DigitsDataModule())
         trainer.test(module, datamodule=DigitsDataModule(), verbose=False)
         rows.append((out / "stitches.jsonl").read_bytes())
@@ -217,14 +229,14 @@ def test_a_network_without_batch_norm_is_left_alone(run, make_trainer, tmp_path)
 
 
 def evaluated(module, make_trainer, images, data=None, **options):
-    trainer = make_trainer(callbacks=[CalibrateBatchNorm(images)], **options)
+    trainer = make_trainer(callbacks=[CalibrateBatchNorm(images)], **TEST | options)
     trainer.test(module, data, datamodule=None if data else DigitsDataModule(SIZE, batch_size=32), verbose=False)
     return module.rows
 
 
-def test_an_evaluation_uses_what_is_in_the_file_or_calibrates_anew(run, make_trainer, tmp_path):
-    module = make_module()
-    run(module)
+def test_an_evaluation_uses_what_is_in_the_file_or_calibrates_anew(straight, make_trainer, tmp_path):
+    module = straight.module
+    shutil.copy(straight.folder / "last.ckpt", tmp_path)
     other = make_module(seed=5)
     other.net.load_state_dict(sn.load(tmp_path / "last.ckpt").state_dict())
     assert evaluated(other, make_trainer, 0) == module.rows
@@ -232,18 +244,16 @@ def test_an_evaluation_uses_what_is_in_the_file_or_calibrates_anew(run, make_tra
     other.net.load_state_dict({k: v for k, v in module.net.state_dict().items() if "route" not in k})
     assert all(row.calibrated is None for row in evaluated(other, make_trainer, 0))
     assert evaluated(other, make_trainer, IMAGES) == module.rows
-    trainer = make_trainer(
-        callbacks=[CalibrateBatchNorm(IMAGES), LastCheckpoint(str(tmp_path))], enable_checkpointing=True
-    )
+    callbacks = [CalibrateBatchNorm(IMAGES), LastCheckpoint(str(tmp_path))]
+    trainer = make_trainer(callbacks=callbacks, enable_checkpointing=True, **TEST)
     other.net.route_statistics.clear()
     trainer.test(other, datamodule=DigitsDataModule(SIZE, batch_size=64), verbose=False)
     assert (tmp_path / "last.ckpt").read_bytes() == before  # it was another run that left it
 
 
-def test_what_is_calibrated_in_a_test_serves_gradients_afterwards(run):
-    module = make_module()
-    run(module)
-    module.net.eval()(torch.randn(2, *SIZE), module.net.route_statistics.calibrated[0]).sum().backward()
+def test_what_is_calibrated_in_a_test_serves_gradients_afterwards(straight):
+    statistics = straight.module.net.route_statistics
+    straight.module.net.eval()(torch.randn(2, *SIZE), statistics.calibrated[0]).sum().backward()
 
 
 def test_any_data_loaders(make_trainer):

@@ -25,6 +25,7 @@ from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import Sampler, UniformSampler
 from snnet_lightning.seeding import seed_generators
 from snnet_lightning.stitch import PairedSpace
+from tests.few_digits import FewDigits
 
 RECIPE = OptimizerRecipe("adamw", lr=1e-3, warmup_epochs=1)
 
@@ -152,9 +153,9 @@ def test_refined_layers_are_the_same_every_time_and_training_draws_as_without(ma
     def start(method):
         seed_generators(5)
         module, watch = make_module(0), AtTheFirstStep()
-        callbacks = [InitialiseStitchingLayers(method, steps=12), watch]  # more than there are batches
+        callbacks = [InitialiseStitchingLayers(method, samples=64, steps=6), watch]  # more steps than batches
         trainer = make_trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0, callbacks=callbacks)
-        trainer.fit(module, datamodule=DigitsDataModule(batch_size=128))
+        trainer.fit(module, datamodule=FewDigits(batch_size=16))
         return watch
 
     caplog.set_level(logging.INFO)

@@ -42,7 +42,7 @@ def fit(digits_net, make_trainer, tmp_path):
         module, record = SNNetModule(digits_net, sampler, RECIPE), Record()
         trainer = make_trainer(
             max_epochs=epochs,
-            limit_train_batches=7,
+            limit_train_batches=4,
             limit_val_batches=0,
             log_every_n_steps=1,
             logger=CSVLogger(tmp_path, name="", version=version),
@@ -79,7 +79,7 @@ def short(names):
 def test_counts_and_losses_of_every_epoch_and_after_a_resume(fit, digits_net, tmp_path, sampler):
     epochs, rows = fit(sampler, 2)
     counts = check({}, epochs, rows, digits_net.space)
-    assert counts.total() == 14 * len(sampler.draw(dict.fromkeys(digits_net.space, 1), 0))
-    assert [int(row["step"]) for row in rows] == [6, 13]
+    assert counts.total() == 8 * len(sampler.draw(dict.fromkeys(digits_net.space, 1), 0))
+    assert [int(row["step"]) for row in rows] == [3, 7]
     epochs, rows = fit(sampler, 3, tmp_path / "2.ckpt", version="1")
     check(counts, epochs, rows, digits_net.space)

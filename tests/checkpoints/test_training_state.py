@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import lightning as L
@@ -9,12 +10,14 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from snnet_lightning.anchors import create_anchors
 from snnet_lightning.callbacks import BestCheckpoint, LogDrawnStitches
 from snnet_lightning.errors import InputError
 from snnet_lightning.model import SNNetModule
+from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import ImportanceSampler
-from tests.checkpoints.test_load import net
+from snnet_lightning.stitch import PairedSpace
 
 CUT: Any = object()
 NONSENSE = {
@@ -45,10 +48,16 @@ def trainer_of(folder, epochs: int) -> L.Trainer:
     return L.Trainer(max_epochs=epochs, accelerator="cpu", callbacks=callbacks, default_root_dir=folder, **quiet)
 
 
+@cache
+def small_module() -> SNNetModule:
+    anchors = create_anchors(["digits_tiny"] * 2, (1, 8, 8), 10, "checkpoint", {"depth": 2})
+    net = SNNet(anchors, PairedSpace())
+    return SNNetModule(net, ImportanceSampler(seed=1, warmup_draws=1), OptimizerRecipe("adamw", lr=1e-3))
+
+
 def parts():
     images = torch.randn(4, 1, 8, 8), torch.arange(4)
-    module = SNNetModule(net(), ImportanceSampler(seed=1, warmup_draws=1), OptimizerRecipe("adamw", lr=1e-3))
-    return module, DataLoader(TensorDataset(*images), batch_size=2)
+    return deepcopy(small_module()), DataLoader(TensorDataset(*images), batch_size=2)
 
 
 @pytest.fixture(scope="module")

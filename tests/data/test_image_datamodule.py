@@ -204,8 +204,10 @@ def test_augmentation_depends_on_the_draw_and_not_on_what_was_drawn_before(make_
     assert not torch.equal(again, forwards[0])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("had", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("had", "workers"),
+    [(0, 0), (1, 0), (3, 0), (1, 2), *(pytest.param(had, 2, marks=pytest.mark.slow) for had in (0, 3))],
+)
 def test_a_loader_resumes_with_exactly_the_batches_that_are_left(make_data, had, workers):
     options = {"augmentation": RAND_AUGMENT, "num_workers": workers}
     whole = epoch(make_data(**options), 2)

@@ -92,8 +92,14 @@ class Count(L.Callback):
 
 
 @pytest.mark.parametrize("form", ["folders", "shards"])
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize(("limit", "after"), [(1.0, 2), (3, 2), (3, 3)])
+@pytest.mark.parametrize(
+    ("limit", "after", "workers"),
+    [
+        *((limit, after, 0) for limit, after in ((1.0, 2), (3, 2), (3, 3))),
+        (3, 2, 2),
+        *(pytest.param(limit, after, 2, marks=pytest.mark.slow) for limit, after in ((1.0, 2), (3, 3))),
+    ],
+)
 def test_an_evaluation_goes_on_with_the_batches_that_are_left(
     make_data, make_trainer, tiny_module, tmp_path, form, workers, limit, after, request
 ):

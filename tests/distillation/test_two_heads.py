@@ -15,18 +15,18 @@ from snnet_lightning.sampler import SingleSampler
 from snnet_lightning.stitch import PairedSpace, StagedSpace
 
 RECIPE = OptimizerRecipe("sgd", lr=0.0, warmup_epochs=0, warmup_lr=0, min_lr=0)
-NARROW = {"embed_dim": [16, 16, 16], "num_heads": [2, 2, 2], "key_dim": 8}
+SMALL = {"embed_dim": [16, 16, 16], "num_heads": [2, 2, 2], "key_dim": 8, "depth": [2, 2, 1]}
 
 
 def levits():
     torch.manual_seed(0)
-    return SNNet(create_anchors(["levit_192", "levit_256"], (3, 64, 64), 10, "checkpoint", NARROW), StagedSpace())
+    return SNNet(create_anchors(["levit_192", "levit_256"], (3, 32, 32), 10, "checkpoint", SMALL), StagedSpace())
 
 
 @pytest.mark.parametrize("kind", [HardDistillation, SoftDistillation])
 @pytest.mark.parametrize("stitch", [1, 3])
 def test_a_step_teaches_each_head_its_own(make_trainer, kind, stitch):
-    net, images, classes = levits(), torch.randn(6, 3, 64, 64), torch.arange(6)
+    net, images, classes = levits(), torch.randn(6, 3, 32, 32), torch.arange(6)
     model = net.anchors[1].model
     seen = []
     hooks = [
@@ -53,7 +53,7 @@ def test_a_step_teaches_each_head_its_own(make_trainer, kind, stitch):
 
 @torch.no_grad()
 def test_evaluation_has_their_mean():
-    net, images = levits(), torch.randn(2, 3, 64, 64)
+    net, images = levits(), torch.randn(2, 3, 32, 32)
     SNNetModule(net, SingleSampler(1), RECIPE, distillation=HardDistillation("anchor", two_heads=True))
     pair = net.train()(images, 1)
     assert [logits.shape for logits in pair] == [(2, 10), (2, 10)]
@@ -69,7 +69,7 @@ def test_without_it_their_mean_is_taught():
     net = levits()
     for distillation in (HardDistillation("anchor", two_heads=True), HardDistillation("anchor"), None):
         SNNetModule(net, SingleSampler(1), RECIPE, distillation=distillation)
-        pair = isinstance(net.train()(torch.randn(2, 3, 64, 64), 1), tuple)
+        pair = isinstance(net.train()(torch.randn(2, 3, 32, 32), 1), tuple)
         assert pair == (distillation is not None and distillation.two_heads)
 
 

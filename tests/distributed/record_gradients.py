@@ -1,6 +1,5 @@
-"""Started by a test: a few DDP steps of an SN-Net in two processes, every process noting what its steps did."""
+"""A few DDP steps of an SN-Net in two processes, every process noting what its steps did."""
 
-import sys
 from pathlib import Path
 
 import lightning as L
@@ -69,6 +68,6 @@ def train(name: str, directory: Path) -> None:
     trainer.strategy.barrier()
 
 
-if __name__ == "__main__":
+def main(directory: Path) -> None:
     for name in SAMPLERS:
-        train(name, Path(sys.argv[1]))
+        train(name, directory)

@@ -1,6 +1,5 @@
-"""Started by a test: two processes validate and test over a number of images that does not divide evenly."""
+"""Two processes validate and test over a number of images that does not divide evenly."""
 
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -107,9 +106,9 @@ def evaluate_after_training() -> dict:
     }
 
 
-if __name__ == "__main__":
+def main(directory: Path) -> None:
     found = {"untrained": evaluate_without_training(), "trained": evaluate_after_training()}
-    found["interrupted"] = evaluate_interrupted(sys.argv[1])
+    found["interrupted"] = evaluate_interrupted(str(directory))
     if torch.distributed.get_rank() == 0:
-        torch.save(found, Path(sys.argv[1]) / "scores.pt")
+        torch.save(found, directory / "scores.pt")
     torch.distributed.barrier()

@@ -1,6 +1,5 @@
-"""Started by a test: two processes train convolutions and calibrate them, each with images in an order of its own."""
+"""Two processes train convolutions and calibrate them, each with images in an order of its own."""
 
-import sys
 from pathlib import Path
 
 import torch
@@ -33,7 +32,3 @@ def main(directory: Path) -> None:
     trainer.test(module, datamodule=data, verbose=False)
     torch.save(module.net.route_statistics.state_dict(), directory / f"statistics{trainer.global_rank}.pt")
     trainer.strategy.barrier()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

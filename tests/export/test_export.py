@@ -16,7 +16,7 @@ from tests.export.conftest import PUBLISHED, by_itself, images_for
 from tests.network.test_extract import some_of
 from tests.network.test_route_statistics import calibrated
 
-SOME = (0, 2, 4, 7, 9)  # anchors, and some of each pair; test_every_stitch.py has all
+SOME = (2, 4, 7)  # an anchor, and one of each pair; test_every_stitch.py has all
 QUICK = {("deit_ti_s_b", "pt2"), ("swin_ti_s_b", "onnx"), ("resnet18_50", "pt2"), ("levit_192_256", "onnx")}
 
 
@@ -59,7 +59,7 @@ def test_some_stitches(some_stitches, wide_net):
     indirect=["published_net"],
 )
 def test_stitches_of_published_families(published_net, format, tmp_path):
-    stitches = some_of(published_net.space)
+    stitches = some_of(published_net.space)[:2]  # test_every_stitch.py has the late joint too
     exported = export_stitches(
         published_net, stitches, tmp_path / "x", images=images_for(published_net, 3), format=format
     )

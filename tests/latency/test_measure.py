@@ -47,27 +47,36 @@ def test_a_stitch_takes_what_its_blocks_wait_for(waiting_net, every_stitch):
     assert spearmanr(known, [stitch.ms for stitch in measured.stitches]).statistic > 0.8
 
 
-def test_above_the_largest_error_every_stitch_is_timed(digits_net):
-    (measured,) = measure_latency(digits_net, Measurement(batch=[1], rounds=4, most_error=0)).batches
+@pytest.fixture
+def small_net() -> SNNet:
+    """Of ten stitches."""
+    torch.manual_seed(0)
+    anchors = create_anchors(["digits_tiny"] * 2, (1, 8, 8), 10, "checkpoint", {"depth": 3})
+    return SNNet(anchors, PairedSpace()).eval()
+
+
+def test_above_the_largest_error_every_stitch_is_timed(small_net):
+    how = Measurement(batch=[1], rounds=4, fitted=2, held_out=2, most_error=0)
+    (measured,) = measure_latency(small_net, how).batches
     assert measured.model is None
 
 
-def test_where_there_are_few_stitches_each_is_timed(digits_net):
-    how = Measurement(batch=[1], rounds=4, fitted=5, held_out=len(digits_net.space) - 5)
-    (measured,) = measure_latency(digits_net, how).batches
+def test_where_there_are_few_stitches_each_is_timed(small_net):
+    how = Measurement(batch=[1], rounds=4, fitted=2, held_out=len(small_net.space) - 2, most_error=1e6)
+    (measured,) = measure_latency(small_net, how).batches
     assert measured.model is None
 
 
 @pytest.mark.parametrize("options", [{}, {"precision": "bf16"}, {"channels_last": True}, {"compile": True}], ids=str)
-def test_the_network_stays_as_it_is(digits_net, options):
-    digits_net.train()
-    before = {key: value.clone() for key, value in digits_net.state_dict().items()}
+def test_the_network_stays_as_it_is(small_net, options):
+    small_net.train()
+    before = {key: value.clone() for key, value in small_net.state_dict().items()}
     heard = []
     how = Measurement(batch=[2, 1], rounds=4, held_out=2, fitted=2, most_error=1e6, **options)
-    latency = measure_latency(digits_net, how, lambda done, of, what: heard.append((done, of, what)))
-    after = digits_net.state_dict()
+    latency = measure_latency(small_net, how, lambda done, of, what: heard.append((done, of, what)))
+    after = small_net.state_dict()
     assert all(value.dtype == after[key].dtype and torch.equal(value, after[key]) for key, value in before.items())
-    assert digits_net.training
+    assert small_net.training
     assert [measured.batch for measured in latency.batches] == [2, 1]
     assert (latency.precision, latency.compiled) == (options.get("precision", "fp32"), "compile" in options)
     assert latency.threads == torch.get_num_threads()

@@ -24,23 +24,26 @@ STEPS = 4  # an epoch
 class Watch(L.Callback):
     """Notes draws, learning rates, and the weights before every step."""
 
-    def __init__(self, save_at=None, path=None):
+    def __init__(self):
         self.drawn, self.rates, self.states = [], [], []
-        self.save_at, self.path = save_at, path
 
     def on_train_batch_start(self, trainer, module, batch, batch_idx):
         self.drawn.append([stitch.name for stitch in module.draw(0)])
         self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
         self.states.append({key: value.clone() for key, value in module.net.state_dict().items()})
 
+
+class SaveEveryStep(L.Callback):
+    def __init__(self, folder):
+        self.folder = folder
+
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-        if trainer.global_step == self.save_at:
-            trainer.save_checkpoint(self.path)
+        trainer.save_checkpoint(self.folder / f"{trainer.global_step}.ckpt")
 
 
 @pytest.fixture
 def fit(make_trainer):
-    def run(epochs, tuning_epochs, *callbacks, sampler=None, ckpt_path=None, samples=1257, **options):
+    def run(epochs, tuning_epochs, *callbacks, sampler=None, ckpt_path=None, samples=64, **options):
         torch.manual_seed(0)
         net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
         sampler = sampler or UniformSampler(seed=1)
@@ -48,10 +51,11 @@ def fit(make_trainer):
         watch = Watch()
         trainer = make_trainer(
             max_epochs=epochs,
+            limit_train_batches=STEPS,
             limit_val_batches=0,
             callbacks=[InitialiseStitchingLayers(samples=samples), watch, *callbacks],
         )
-        trainer.fit(module, datamodule=DigitsDataModule(batch_size=256), ckpt_path=ckpt_path)
+        trainer.fit(module, datamodule=DigitsDataModule(batch_size=32), ckpt_path=ckpt_path)
         return module, watch
 
     return run
@@ -75,7 +79,7 @@ def test_anchors_in_turn_then_what_the_sampler_draws(fit):
 
 
 def test_stitching_layers_are_initialised_from_the_tuned_anchors(fit):
-    _, watch = fit(2, 1)
+    _, watch = fit(2, 1, samples=1257)  # all of them, so that their order does not matter
     start, after = watch.states[0], watch.states[STEPS]
     assert all(same(layers(state), layers(start)) for state in watch.states[:STEPS])
     expected = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
@@ -96,23 +100,23 @@ def test_tuning_alone_is_the_first_phase_of_both(fit):
     assert module.net.initialised
 
 
-@pytest.mark.parametrize("tuning", [1, 3])
-def test_each_phase_has_the_schedule_of_a_training_of_its_length(fit, tuning):
-    rates = fit(4, tuning)[1].rates
-    first, second = fit(tuning, 0)[1].rates, fit(4 - tuning, 0)[1].rates
-    assert rates == [*first, *second]
-    assert rates[0] == rates[tuning * STEPS] == RECIPE.warmup_lr
+def test_each_phase_has_the_schedule_of_a_training_of_its_length(fit):
+    alone = {epochs: fit(epochs, 0)[1].rates for epochs in (1, 3)}
+    for tuning in (1, 3):
+        rates = fit(4, tuning)[1].rates
+        assert rates == [*alone[tuning], *alone[4 - tuning]]
+        assert rates[0] == rates[tuning * STEPS] == RECIPE.warmup_lr
 
 
-@pytest.mark.parametrize("step", [2, STEPS, 2 * STEPS - 1, 2 * STEPS, 2 * STEPS + 1, 3 * STEPS])
 @pytest.mark.parametrize("make_sampler", [lambda: UniformSampler(1), lambda: ImportanceSampler(1, warmup_draws=0)])
-def test_a_run_goes_on_from_any_step_as_if_it_had_not_ended(fit, tmp_path, step, make_sampler):
-    path = tmp_path / "x.ckpt"
-    whole, _ = fit(4, 2, Watch(step, path), LogDrawnStitches(), sampler=make_sampler())
-    resumed, watch = fit(4, 2, LogDrawnStitches(), sampler=make_sampler(), ckpt_path=path)
-    assert len(watch.drawn) == 4 * STEPS - step
-    assert same(whole.net.state_dict(), resumed.net.state_dict())
-    assert whole.sampler.state_dict() == resumed.sampler.state_dict()
+def test_a_run_goes_on_from_any_step_as_if_it_had_not_ended(fit, tmp_path, make_sampler):
+    whole, _ = fit(4, 2, SaveEveryStep(tmp_path), LogDrawnStitches(), sampler=make_sampler())
+    for step in (2, STEPS, 2 * STEPS - 1, 2 * STEPS, 2 * STEPS + 1, 3 * STEPS):
+        path = tmp_path / f"{step}.ckpt"
+        resumed, watch = fit(4, 2, LogDrawnStitches(), sampler=make_sampler(), ckpt_path=path)
+        assert len(watch.drawn) == 4 * STEPS - step
+        assert same(whole.net.state_dict(), resumed.net.state_dict()), step
+        assert whole.sampler.state_dict() == resumed.sampler.state_dict(), step
 
 
 def test_the_average_begins_with_the_initialised_layers(fit):

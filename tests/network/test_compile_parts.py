@@ -8,7 +8,6 @@ import copy
 import pytest
 import torch
 from torch._dynamo import config
-from torch._dynamo.utils import counters
 
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.evaluation.cost import stitch_costs
@@ -17,7 +16,7 @@ from snnet_lightning.network.compile_parts import compile_in_place
 from snnet_lightning.network.initialise import initialise_by_least_squares
 from snnet_lightning.stitch import PairedSpace, StagedSpace
 
-DIGITS = ["digits_tiny", "digits_small", "digits_base"]
+DIGITS = ["digits_tiny", "digits_small"]
 
 
 @pytest.fixture(autouse=True)
@@ -36,12 +35,22 @@ def digits(**kwargs):
 
 def resnets():
     torch.manual_seed(0)
-    return SNNet(create_anchors(["resnet18", "resnet26"], (3, 32, 32), 10, "checkpoint"), StagedSpace([1, 2]))
+    small = {"channels": [8, 8, 16, 16], "layers": [1, 2, 2, 1]}
+    return SNNet(create_anchors(["resnet18", "resnet26"], (3, 32, 32), 10, "checkpoint", small), StagedSpace([1, 2]))
+
+
+class Graphs(list):
+    """A backend that keeps what it is given to compile, and runs it as it is."""
+
+    def __call__(self, graph, inputs):
+        self.append(graph)
+        return graph
 
 
 def compiled(net, backend="eager"):
+    """What cannot be one graph a part, or has too many versions, is an error."""
     net = copy.deepcopy(net)
-    compile_in_place(net.anchors, net.stitching_layers.values(), backend=backend)
+    compile_in_place(net.anchors, net.stitching_layers.values(), backend=backend, fullgraph=True)
     return net
 
 
@@ -58,26 +67,20 @@ def walk(net, images):
 
 
 @pytest.mark.parametrize(
-    ("drop_path_rate", "graphs"),
+    ("drop_path_rate", "count"),
     [
-        (
-            0.0,
-            3 * (3 + 2),
-        ),  # 3 widths and 2 pairs of widths, in training and in evaluation, there on two sizes of batch
+        # 2 widths and a pair of widths, in training and in evaluation, there on two sizes of batch.
+        pytest.param(0.0, 3 * (2 + 1), marks=pytest.mark.slow),
         # Three rates a width in training; in evaluation those above zero are the same.
-        (0.1, (3 * 3 + 2) + 2 * (3 * 2 + 2)),
+        (0.1, (3 * 2 + 1) + 2 * (2 * 2 + 1)),
     ],
 )
-def test_as_many_graphs_as_there_are_different_parts_and_no_more_on_a_second_walk(drop_path_rate, graphs):
-    net, images = compiled(digits(drop_path_rate=drop_path_rate)), torch.randn(4, 1, 8, 8)
-    before, frames = counters["stats"]["unique_graphs"], dict(counters["frames"])
-    walk(net, images)
-    first = counters["stats"]["unique_graphs"] - before
-    walk(net, images)
-    assert counters["stats"]["unique_graphs"] - before == first
-    assert first == graphs
-    new = {key: counters["frames"][key] - frames.get(key, 0) for key in counters["frames"]}
-    assert new["ok"] == new["total"] == first  # nothing was given up, or broken into several graphs
+def test_as_many_graphs_as_there_are_different_parts_and_no_more_on_a_second_walk(drop_path_rate, count):
+    graphs = Graphs()
+    net, images = compiled(digits(drop_path_rate=drop_path_rate), graphs), torch.randn(4, 1, 8, 8)
+    for _ in range(2):
+        walk(net, images)
+        assert len(graphs) == count
 
 
 @pytest.mark.parametrize("make", [digits, resnets])
@@ -110,17 +113,18 @@ def test_the_option_compiles_every_block_and_stitching_layer(monkeypatch):
 
 
 def test_cost_initialisation_and_copies_of_a_compiled_network():
-    plain, images = digits(), torch.randn(20, 1, 8, 8)
-    net = compiled(plain)
-    walk(net, images[:4])
-    net.eval()
-    graphs = counters["stats"]["unique_graphs"]
-    assert stitch_costs(net) == stitch_costs(plain)
-    assert torch.equal(copy.deepcopy(net)(images, 7), plain.eval()(images, 7))
-    assert counters["stats"]["unique_graphs"] == graphs  # neither compiles anything
+    plain, images, graphs = digits(), torch.randn(20, 1, 8, 8), Graphs()
+    net, stitch = compiled(plain, graphs), plain.space.stitches[-1]
     with torch.no_grad():
-        net(images[:4], 7)
-        assert counters["stats"]["unique_graphs"] == graphs  # and what was compiled is there again
+        net.eval()(images[:4], stitch)
+    count = len(graphs)
+    assert count > 1
+    assert stitch_costs(net) == stitch_costs(plain)
+    assert torch.equal(copy.deepcopy(net)(images, stitch), plain.eval()(images, stitch))
+    assert len(graphs) == count  # neither compiles anything
+    with torch.no_grad():
+        net(images[:4], stitch)
+        assert len(graphs) == count  # and what was compiled is there again
     for each in (plain, net):
         initialise_by_least_squares(each, [images[:16], images[16:]], 20)
     for a, b in zip(plain.stitching_layers.parameters(), net.stitching_layers.parameters(), strict=True):
@@ -133,7 +137,7 @@ def test_blocks_run_again_under_a_checkpoint():
     other = compiled(plain, "aot_eager")
     other.activation_checkpointing = True
     images = torch.randn(4, 1, 8, 8)
-    for stitch in list(plain.space)[::6]:
+    for stitch in list(plain.space)[::3]:
         losses = []
         for net in (plain, other):
             torch.manual_seed(3)

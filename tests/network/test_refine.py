@@ -35,7 +35,7 @@ def digits_pair(space):
 def resnets(**options):
     """With BatchNorm and random weights, and three batches."""
     torch.manual_seed(0)
-    anchors = create_anchors(["resnet18", "resnet26"], (3, 32, 32), 10, weights="random")
+    anchors = create_anchors(["resnet18", "resnet26"], (3, 32, 32), 10, "random", {"channels": [8, 8, 16, 16]})
     net = SNNet(anchors, StagedSpace((1, 2)), **options)
     images = torch.randn(48, 3, 32, 32).split(16)
     initialise_by_least_squares(net, images, 48)

@@ -1,5 +1,6 @@
 """A network with everything known of it, and those with BatchNorm layers."""
 
+import copy
 from functools import cache
 
 import pytest
@@ -9,7 +10,8 @@ from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.description import Preprocessing
 from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.evaluation.metrics import Score
-from snnet_lightning.evaluation.results import Row, stitch_rows
+from snnet_lightning.evaluation.results import stitch_rows
+from snnet_lightning.network import SNNet
 from snnet_lightning.network.create import create_net
 from snnet_lightning.stitch import PairedSpace
 from tests.network.conftest import batch_norm_net
@@ -21,15 +23,8 @@ NAMES = ("digits_tiny", "digits_small", "digits_base")
 
 
 @cache
-def _rows() -> list[Row]:
-    """Counted once, for that takes a second."""
-    net = create_net(AnchorFamily(NAMES, (1, 8, 8), 10), PairedSpace())
-    return stitch_rows(stitch_costs(net), [Score(90 + i / 7, 99.0, 0.1 * i, 540) for i in range(35)])
-
-
-@pytest.fixture
-def evaluated():
-    """The digits family with class names and preprocessing; accuracies are made up, and grow with the id."""
+def _evaluated() -> SNNet:
+    """Made once, for that takes longer than a copy."""
     data = DigitsDataModule()
     net = create_net(
         AnchorFamily(NAMES, (1, 8, 8), 10),
@@ -37,6 +32,12 @@ def evaluated():
         preprocessing=Preprocessing(**data.preprocessing),
         class_names=[f"the {name}" for name in data.class_names],
     ).eval()
-    net.rows = _rows()
+    net.rows = stitch_rows(stitch_costs(net), [Score(90 + i / 7, 99.0, 0.1 * i, 540) for i in range(35)])
     net.origin = net.origin.model_copy(update={"measured_on": "digits, split test"})
     return net
+
+
+@pytest.fixture
+def evaluated() -> SNNet:
+    """The digits family with class names and preprocessing; accuracies are made up, and grow with the id."""
+    return copy.deepcopy(_evaluated())

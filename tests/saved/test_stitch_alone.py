@@ -20,9 +20,11 @@ IMAGES = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
 @torch.no_grad()
-def test_every_stitch_of_digits(evaluated, tmp_path):
+def test_anchors_and_stitches_of_digits(evaluated, tmp_path):
+    """Each anchor, and the earliest and the latest stitch of each pair of them."""
     costs = stitch_costs(evaluated)
-    for stitch in evaluated.space:
+    pairs = [[s for s in evaluated.space if s.anchors == pair] for pair in ((0, 1), (1, 2))]
+    for stitch in [*evaluated.space.anchors, *(pair[place] for pair in pairs for place in (0, -1))]:
         folder = tmp_path / str(stitch.id)
         evaluated.save_pretrained(folder, stitch=stitch)
         if stitch.is_anchor:
@@ -60,7 +62,7 @@ def test_timm_is_told_of_classes_and_preprocessing(evaluated, tmp_path):
 def test_a_small_stitch_of_a_large_network(tmp_path):
     """Its description is of far more parameters than the folder holds."""
     names = ["vit_tiny_patch16_224", "vit_base_patch16_224"]
-    net = SNNet(create_anchors(names, (3, 32, 32), 10, "random"), PairedSpace()).eval()
+    net = SNNet(create_anchors(names, (3, 32, 32), 10, "random", {"depth": 6}), PairedSpace()).eval()
     last = list(net.space)[-1]
     assert sum(p.numel() for p in net.parameters()) > 4 * stitch_costs(net)[last].params + 10**6
     net.save_pretrained(tmp_path / "net", stitch=last)
@@ -98,7 +100,9 @@ def test_what_is_wrong_with_a_folder(evaluated, tmp_path):
     assert f"model.safetensors is not of {evaluated.space[20].name}" in refusal(folder)
 
 
-@pytest.mark.parametrize("kwargs", [{"embed_dim": 500_000}, {"depth": 1_000_000}], ids=str)
+@pytest.mark.parametrize(
+    "kwargs", [{"embed_dim": 500_000}, pytest.param({"depth": 1_000_000}, marks=pytest.mark.slow)], ids=str
+)
 def test_what_asks_for_a_terabyte_is_refused(evaluated, tmp_path, kwargs):
     folder = tmp_path / "net"
     evaluated.save_pretrained(folder, stitch=7)

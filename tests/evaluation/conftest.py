@@ -1,5 +1,0 @@
-"""Pages are opened in a browser."""
-
-from tests.browser import browser
-
-__all__ = ["browser"]
