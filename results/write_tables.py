@@ -27,7 +27,7 @@ def filled(page: str) -> str:
 
 def table(name: str) -> str:
     """A measurement as a table of Markdown."""
-    kinds = {"training": training, "latency": latency, "precision": precision, "replay": replay}
+    kinds = {"training": training, "latency": latency, "replay": replay}
     measured = {setting: sorted(directory_of(name, setting).glob("*/")) for setting in MEASUREMENTS[name]["settings"]}
     return kinds[MEASUREMENTS[name]["table"]](measured)
 
@@ -56,24 +56,13 @@ def latency(measured: Measured) -> str:
             lines.append(
                 [
                     f"`{setting.split()[0]}`, {len(ms[0])} stitches, {batch} image{'s' if batch > 1 else ''}",
-                    f"{min(ms[0]):.3g} to {max(ms[0]):.3g}",
+                    " to ".join(f"{each:,.0f}" if each >= 100 else f"{each:.3g}" for each in (min(ms[0]), max(ms[0]))),
                     _listed(model["mean_error"] for model in models),
                     _listed(model["worst_error"] for model in models),
                     f"{spearmanr(*ms).statistic:.3f}",
                 ]
             )
     return _markdown(["", "ms", "mean error", "worst error", "Spearman"], lines)
-
-
-def precision(measured: Measured) -> str:
-    """Change of top-1 from the network to the exported files."""
-    lines = []
-    for setting, (run,) in measured.items():
-        rows = [json.loads(line) for line in (run / "stitches.jsonl").read_text().splitlines()]
-        changes = [row["acc1"] - row["network_acc1"] for row in rows]
-        numbers = (f"{value:.1f}".replace("-", "−") for value in (mean(changes), min(changes), max(changes)))
-        lines.append([f"`{setting}`", str(len(rows)), *numbers])
-    return _markdown(["", "stitches", "mean", "worst", "best"], lines)
 
 
 def replay(measured: Measured) -> str:
