@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
+from unittest import mock
 from urllib.parse import unquote, urlparse
 
 import pytest
@@ -22,6 +23,7 @@ from omegaconf import OmegaConf, open_dict
 from snnet_lightning.command.experiment import require_experiment_of_anchors
 from snnet_lightning.command.instantiate import check
 from snnet_lightning.command.known_keys import require_choices
+from snnet_lightning.stitch import SPACES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -102,7 +104,8 @@ def mine(tmp_path_factory):
             (root / named[1]).parent.mkdir(parents=True, exist_ok=True)
             (root / named[1]).write_text(f"{block.text}\n", encoding="utf-8")
     sys.path.insert(0, str(root))
-    yield root / "mine"
+    with mock.patch.dict(SPACES):  # in which one of the files registers a space
+        yield root / "mine"
     sys.path.remove(str(root))
 
 
