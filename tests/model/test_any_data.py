@@ -184,6 +184,12 @@ def test_the_first_training_images_initialise_and_the_first_epoch_is_whole(make_
         *((data, {"max_epochs": 0}) for data in DATA),
         ("ours", {"limit_train_batches": 0}),
         ("plain", {"limit_train_batches": 0.0}),
+        *(
+            pytest.param(data, {"limit_train_batches": none}, marks=pytest.mark.slow)
+            for data in DATA
+            for none in (0, 0.0)
+            if (data, type(none)) not in (("ours", int), ("plain", float))
+        ),
     ],
 )
 def test_where_nothing_is_trained_layers_are_initialised_and_all_is_evaluated(make_trainer, tmp_path, data, nothing):

@@ -19,12 +19,17 @@ from tests.saved.test_folder import change, contents, refusal
 IMAGES = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-@torch.no_grad()
-def test_anchors_and_stitches_of_digits(evaluated, tmp_path):
+def some_of(space):
     """Each anchor, and the earliest and the latest stitch of each pair of them."""
+    pairs = [[stitch for stitch in space if stitch.anchors == pair] for pair in ((0, 1), (1, 2))]
+    return [*space.anchors, *(pair[place] for pair in pairs for place in (0, -1))]
+
+
+@pytest.mark.parametrize("stitches_of", [some_of, pytest.param(list, marks=pytest.mark.slow)], ids=["some", "every"])
+@torch.no_grad()
+def test_anchors_and_stitches_of_digits(evaluated, tmp_path, stitches_of):
     costs = stitch_costs(evaluated)
-    pairs = [[s for s in evaluated.space if s.anchors == pair] for pair in ((0, 1), (1, 2))]
-    for stitch in [*evaluated.space.anchors, *(pair[place] for pair in pairs for place in (0, -1))]:
+    for stitch in stitches_of(evaluated.space):
         folder = tmp_path / str(stitch.id)
         evaluated.save_pretrained(folder, stitch=stitch)
         if stitch.is_anchor:
