@@ -1,7 +1,6 @@
 """The command export, and what evaluate.py says of its files."""
 
 import json
-import shutil
 from dataclasses import replace
 
 import onnx
@@ -13,25 +12,12 @@ from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.data.order import Draw
 from snnet_lightning.export import load_exported
 from tests.command_line.conftest import error_of, rows_in
-from tests.saved.conftest import evaluated
+from tests.saved.conftest import evaluated, folder, saved
 
-__all__ = ["evaluated"]
+__all__ = ["evaluated", "folder", "saved"]
 
 SCRIPT = "snnet_lightning/export/__main__.py"
 QUIET = ["callbacks.progress=null", "num_threads=1"]
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    return tmp_path_factory.mktemp("saved") / "net"
-
-
-@pytest.fixture
-def folder(saved, request, tmp_path):
-    """The network saved: a copy, for that takes less time."""
-    if not saved.exists():
-        request.getfixturevalue("evaluated").save_pretrained(saved)
-    return shutil.copytree(saved, tmp_path / "net")
 
 
 @pytest.fixture

@@ -1,31 +1,17 @@
 """python -m snnet_lightning.latency, and budgets in milliseconds on the other command lines."""
 
 import json
-import shutil
 
 import pytest
 
 import snnet_lightning as sn
 from tests.command_line.conftest import error_of, rows_in
-from tests.saved.conftest import evaluated
+from tests.saved.conftest import evaluated, folder, saved
 
-__all__ = ["evaluated"]
+__all__ = ["evaluated", "folder", "saved"]
 
 SCRIPT = "snnet_lightning/latency/__main__.py"
 QUICK = ["num_threads=1", "rounds=4", "held_out=4", "most_error=1000"]
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    return tmp_path_factory.mktemp("saved") / "net"
-
-
-@pytest.fixture
-def folder(saved, request, tmp_path):
-    """The network saved: a copy, for that takes less time."""
-    if not saved.exists():
-        request.getfixturevalue("evaluated").save_pretrained(saved)
-    return shutil.copytree(saved, tmp_path / "net")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A network with everything known of it, and those with BatchNorm layers."""
 
 import copy
+import shutil
 from functools import cache
 
 import pytest
@@ -16,7 +17,7 @@ from snnet_lightning.network.create import create_net
 from snnet_lightning.stitch import PairedSpace
 from tests.network.conftest import batch_norm_net
 
-__all__ = ["batch_norm_net", "evaluated"]
+__all__ = ["batch_norm_net"]
 
 
 NAMES = ("digits_tiny", "digits_small", "digits_base")
@@ -41,3 +42,17 @@ def _evaluated() -> SNNet:
 def evaluated() -> SNNet:
     """The digits family with class names and preprocessing; accuracies are made up, and grow with the id."""
     return copy.deepcopy(_evaluated())
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The folder of that network, written once, for that takes longer than a copy: to be read, not changed."""
+    path = tmp_path_factory.mktemp("saved") / "net"
+    copy.deepcopy(_evaluated()).save_pretrained(path)
+    return path
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    """A copy of what was saved."""
+    return shutil.copytree(saved, tmp_path / "net")

@@ -4,7 +4,6 @@ import json
 import math
 import os
 import pickle
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -26,17 +25,11 @@ from tests.network.test_route_statistics import calibrated
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """Saved once, for that takes longer than a copy."""
+    """The folder of ``digits_net`` instead."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("saved") / "net"
     SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedSpace()).save_pretrained(folder)
     return folder
-
-
-@pytest.fixture
-def folder(saved, tmp_path):
-    """Of ``digits_net``."""
-    return shutil.copytree(saved, tmp_path / "net")
 
 
 def refusal(folder):
