@@ -93,6 +93,8 @@ if __name__ == "__main__":
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     options = parser.parse_args()
     for name in options.names:
+        if all(run.directory.exists() for run in runs_of(name)):
+            continue
         for path, command in MEASUREMENTS[name].get("needs", {}).items():
             if not (ROOT / path).exists():
                 _python(shlex.split(command), ROOT / path)

@@ -7,6 +7,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -71,16 +72,17 @@ def replay(measured: Measured) -> str:
     for setting, runs in measured.items():
         for run in runs:
             chosen, *fixed = _read(run / "replay.json")["policies"]
-            by_accuracy = sorted((each for each in fixed if each["accuracy"]), key=lambda each: -each["accuracy"])
+            answered = [each for each in fixed if each["accuracy"]]
+            as_accurate = [each for each in answered if each["accuracy"] >= chosen["accuracy"]]
+            in_time = [each for each in answered if each["attainment"] >= 99]
+            anchors = [each for each in answered if " > " not in each["policy"]]
             shown = {
-                "largest anchor": by_accuracy[:1],
-                "best at least as accurate": [e for e in by_accuracy if e["accuracy"] >= chosen["accuracy"]],
-                "best in time for 99 %": [e for e in by_accuracy if e["attainment"] >= 99],
+                "largest anchor": max(anchors, key=itemgetter("accuracy"), default=None),
+                "best at least as accurate": max(as_accurate, key=itemgetter("attainment"), default=None),
+                "best in time for 99 %": max(in_time, key=itemgetter("accuracy"), default=None),
             }
-            best = max(shown["best at least as accurate"], key=lambda each: each["attainment"], default=None)
-            shown["best at least as accurate"] = [best] if best else []
             lines.append([f"`{setting}`", f"`{chosen['policy']}`", *_served(chosen)])
-            lines += [["", f"{what}: `{each[0]['policy']}`", *_served(each[0])] for what, each in shown.items() if each]
+            lines += [["", f"{what}: `{each['policy']}`", *_served(each)] for what, each in shown.items() if each]
     return _markdown(["", "", "in time", "top-1", "right answers", "p50, ms", "p99, ms", "lost"], lines)
 
 
