@@ -5,6 +5,7 @@ in ``origin.json`` there.
 """
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -58,7 +59,7 @@ def measure(run: Run) -> None:
     if run.directory.exists():
         return
     work = ROOT / "runs" / run.directory.relative_to(ROOT)
-    _python([*run.words, f"hydra.run.dir='{work.relative_to(ROOT)}'"], work)
+    cpu_seconds = _python([*run.words, f"hydra.run.dir='{work.relative_to(ROOT)}'"], work)
     unfinished = run.directory.with_name(f"{run.directory.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -68,6 +69,7 @@ def measure(run: Run) -> None:
         "command": shlex.join(["python", *run.words]),
         "seed": run.seed,
         "commit": _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"),
+        "cpu_seconds": round(cpu_seconds, 1),
         "date": date.today().isoformat(),
         "versions": versions(),
     }
@@ -76,11 +78,16 @@ def measure(run: Run) -> None:
     print(run.directory.relative_to(ROOT), flush=True)
 
 
-def _python(words: list[str], log: Path) -> None:
+def _python(words: list[str], log: Path) -> float:
+    """Run it; returns the seconds of CPU that it took."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.with_suffix(".txt").open("w") as file:
-        if subprocess.run([sys.executable, *words], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT).returncode:
-            sys.exit(f"error: {shlex.join(words)} failed; {log.with_suffix('.txt')} says why")
+        process = subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"error: {shlex.join(words)} failed; {log.with_suffix('.txt')} says why")
+    return used.ru_utime + used.ru_stime
 
 
 def _git(*words: str) -> str:

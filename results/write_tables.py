@@ -3,6 +3,7 @@
 A table stands in a page between ``<!-- table: NAME -->`` and ``<!-- end of table -->``.
 """
 
+import itertools
 import json
 import re
 from collections import defaultdict
@@ -29,8 +30,8 @@ def filled(page: str) -> str:
 def table(name: str) -> str:
     """A measurement as a table of Markdown."""
     kinds = {"training": training, "latency": latency, "replay": replay}
-    measured = {setting: sorted(directory_of(name, setting).glob("*/")) for setting in MEASUREMENTS[name]["settings"]}
-    return kinds[MEASUREMENTS[name]["table"]](measured)
+    found = {setting: sorted(directory_of(name, setting).glob("*/")) for setting in MEASUREMENTS[name]["settings"]}
+    return kinds[MEASUREMENTS[name]["table"]]({setting: runs for setting, runs in found.items() if runs})
 
 
 def training(measured: Measured) -> str:
@@ -40,7 +41,13 @@ def training(measured: Measured) -> str:
         summaries = [_read(run / "summary.json") for run in runs]
         anchors = [key for key in summaries[0] if key.startswith("test/acc1/")]
         lines.append([f"`{setting}`", *(_spread([s[key] for s in summaries]) for key in [*anchors, *METRICS])])
-    return _markdown(["", "smallest anchor", "middle", "largest", *METRICS.values()], lines)
+    head = ["", "smallest anchor", "middle", "largest", *METRICS.values()]
+    used = [[_read(run / "origin.json").get("cpu_seconds") for run in runs] for runs in measured.values()]
+    if all(itertools.chain.from_iterable(used)):
+        head.append("CPU, s")
+        for line, seconds in zip(lines, used, strict=True):
+            line.append(f"{mean(seconds):.0f}")
+    return _markdown(head, lines)
 
 
 def latency(measured: Measured) -> str:

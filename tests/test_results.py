@@ -56,9 +56,10 @@ def test_a_cell_is_mean_and_standard_deviation_over_the_seeds(tmp_path):
             "test/pareto_share": 20.0,
         }
         (tmp_path / str(seed) / "summary.json").write_text(json.dumps(summary))
+        (tmp_path / str(seed) / "origin.json").write_text(json.dumps({"cpu_seconds": 60 + 20 * seed}))
     last = write_tables.training({"a=1": [tmp_path / "0", tmp_path / "1"]}).splitlines()[-1]
     # (94 - 90) / sqrt(2) is 2.83, 1 / sqrt(2) is 0.71
-    assert last == "| `a=1` | 92.00 ± 2.83 | 95.00 | 96.00 | 80.50 ± 0.71 | 93.00 | 20.00 | −1.00 |"
+    assert last == "| `a=1` | 92.00 ± 2.83 | 95.00 | 96.00 | 80.50 ± 0.71 | 93.00 | 20.00 | −1.00 | 70 |"
 
 
 def test_what_is_there_is_not_measured_again(tmp_path, monkeypatch):
@@ -66,6 +67,20 @@ def test_what_is_there_is_not_measured_again(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "_python", lambda words, log: pytest.fail("it was run"))
     (tmp_path / "results").mkdir()
     measure.measure(measure.Run(["train.py"], 1, ["summary.json"], tmp_path / "results"))
+
+
+def test_a_run_tells_the_cpu_that_it_took(tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "ROOT", tmp_path)
+    (tmp_path / "busy.py").write_text(
+        "import pathlib, sys, time\n"
+        "while time.process_time() < 0.5: pass\n"
+        "out = pathlib.Path(sys.argv[1].split('=')[1].strip(\"'\")); out.mkdir(parents=True)\n"
+        "(out / 'found').write_text('')\n"
+    )
+    monkeypatch.setattr(measure, "_git", lambda *words: "0" * 40)
+    directory = tmp_path / "results" / "a" / "1"
+    measure.measure(measure.Run(["busy.py"], 1, ["found"], directory))
+    assert 0.5 <= json.loads((directory / "origin.json").read_text())["cpu_seconds"] < 5
 
 
 def test_what_failed_leaves_nothing(tmp_path, monkeypatch):
