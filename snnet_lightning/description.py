@@ -20,7 +20,7 @@ from pydantic import (
 
 from snnet_lightning.checked import explain
 from snnet_lightning.errors import InputError
-from snnet_lightning.stitch import Space, space_as_data, space_from_data
+from snnet_lightning.stitch import StitchRule, rule_as_data, rule_from_data
 
 IMAGE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
 KEY = "description"  # under which a checkpoint holds it
@@ -50,21 +50,21 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _space(value: Any) -> Space:
-    """A space that has a name, or the data that stands for one."""
+def _rule(value: Any) -> StitchRule:
+    """A rule that has a name, or the data that stands for one."""
     try:
-        space = space_from_data(plain(value)) if isinstance(value, Mapping) else value
+        rule = rule_from_data(plain(value)) if isinstance(value, Mapping) else value
     except ValidationError as error:
         key, given, right = explain(error)
         raise ValueError(f"{key}={given}: {right}") from error
-    space_as_data(space)  # which refuses what could not be written down again
-    return space
+    rule_as_data(rule)  # which refuses what could not be written down again
+    return rule
 
 
 Rank = Annotated[int, Field(gt=0, le=4096)]  # of the low-rank term of a stitching layer, far above its use
 PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(plain)]
 Alias = Annotated[str, Field(pattern=r"^[\w.#/:@+-]+$", max_length=200)]  # stands in names of stitches, on terminals
-AnySpace = Annotated[Any, PlainValidator(_space), PlainSerializer(lambda space: plain(space_as_data(space)))]
+AnyRule = Annotated[Any, PlainValidator(_rule), PlainSerializer(lambda rule: plain(rule_as_data(rule)))]
 
 
 class Part(BaseModel):
@@ -103,7 +103,7 @@ class Description(Part):
         anchors: in order of complexity.
         input_size: (channels, height, width) of an image.
         num_classes: of every anchor's head.
-        stitch: the space of stitches, as a registered object or as ``{"space": name, ...options}``.
+        stitch: the rule of its stitches, as a registered object or as ``{"space": name, ...options}``.
         layers: of the stitching layers.
         preprocessing: of the images that it was trained on; None: unknown.
         class_names: in the order of the logits; None: unknown.
@@ -116,7 +116,7 @@ class Description(Part):
     anchors: tuple[AnchorDescription, ...] = Field(min_length=2)
     input_size: tuple[PositiveInt, PositiveInt, PositiveInt]
     num_classes: PositiveInt
-    stitch: AnySpace
+    stitch: AnyRule
     layers: LayersDescription = LayersDescription()
     preprocessing: Preprocessing | None = None
     class_names: tuple[str, ...] | None = None

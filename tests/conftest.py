@@ -23,7 +23,7 @@ from PIL import Image
 
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 # A shell starts what runs in its background with SIGINT ignored, and children inherit that: here they are interrupted.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -35,7 +35,7 @@ DIGITS = ["digits_tiny", "digits_small", "digits_base"]
 def _digits() -> tuple[SNNet, torch.Tensor]:
     """Made once, for that takes longer than a copy; and the random numbers that go on from there."""
     torch.manual_seed(0)
-    net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedSpace()).eval()
+    net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedRule()).eval()
     return net, torch.get_rng_state()
 
 

@@ -23,7 +23,7 @@ from omegaconf import OmegaConf, open_dict
 from snnet_lightning.command.experiment import require_experiment_of_anchors
 from snnet_lightning.command.instantiate import check
 from snnet_lightning.command.known_keys import require_choices
-from snnet_lightning.stitch import SPACES
+from snnet_lightning.stitch import RULES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -104,7 +104,7 @@ def mine(tmp_path_factory):
             (root / named[1]).parent.mkdir(parents=True, exist_ok=True)
             (root / named[1]).write_text(f"{block.text}\n", encoding="utf-8")
     sys.path.insert(0, str(root))
-    with mock.patch.dict(SPACES):  # in which one of the files registers a space
+    with mock.patch.dict(RULES):  # in which one of the files registers a space
         yield root / "mine"
     sys.path.remove(str(root))
 

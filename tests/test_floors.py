@@ -82,8 +82,8 @@ sys.modules.update(dict.fromkeys({blocked}))  # as if these were not installed
 import torch
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedSpace
-net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace()).eval()
+from snnet_lightning.stitch import PairedRule
+net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule()).eval()
 assert net(torch.zeros(2, 1, 8, 8), 3).shape == (2, 10)
 print(*sorted(name for name in {frameworks} if sys.modules.get(name)))
 """

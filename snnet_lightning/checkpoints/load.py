@@ -17,7 +17,7 @@ from snnet_lightning.checkpoint_file import (
     read_checkpoint,
     require_ours,
 )
-from snnet_lightning.checkpoints.released import is_released, low_rank_of, released_state, space_of
+from snnet_lightning.checkpoints.released import is_released, low_rank_of, released_state, rule_of
 from snnet_lightning.description import ORIGIN, Description
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.results import read_rows
@@ -27,7 +27,7 @@ from snnet_lightning.network.extract import ExtractedStitch
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.network_folder import ALONE, LATENCY, STITCHES, WEIGHTS
 from snnet_lightning.saved.hub import fetched, is_hub_id
-from snnet_lightning.stitch import Space
+from snnet_lightning.stitch import StitchRule
 
 MOST_BESIDE = (10_000, 10**9)  # tensors and elements of the anchors beside those of a stitch alone
 OLD = "overrides"  # all that a checkpoint of version 0.1 says of its network
@@ -36,7 +36,7 @@ OLD = "overrides"  # all that a checkpoint of version 0.1 says of its network
 def load(
     path: str | Path,
     anchors: Sequence[str] | AnchorFamily | None = None,
-    space: Space | None = None,
+    rule: StitchRule | None = None,
     revision: str | None = None,
 ) -> SNNet | ExtractedStitch:
     """The network in a file, or in the folder of a saved SN-Net, in eval mode, on the CPU.
@@ -46,7 +46,7 @@ def load(
             Hugging Face hub, ``user/name``.
         anchors: of a file that does not say them, a published one or one of version 0.1: their timm names, for images
             and classes as the first has them in timm, or the whole family.
-        space: of such a file; None: as a published file's stitching layers tell.
+        rule: of such a file's stitches; None: as a published file's stitching layers tell.
         revision: on the hub: a branch, a tag or a commit.
 
     Raises:
@@ -60,8 +60,8 @@ def load(
         raise InputError(f"{where}: is no id on the hub, so revision={revision} means nothing")
     content = read_checkpoint(path, where)
     description = description_in(content, where)
-    if description is not None and (anchors, space) != (None, None):
-        raise InputError(f"{where}: says itself which anchors and stitches it is of; leave out anchors and space")
+    if description is not None and (anchors, rule) != (None, None):
+        raise InputError(f"{where}: says itself which anchors and stitches it is of; leave out anchors and rule")
     if description is not None and ALONE in content:
         return _stitch_alone(content, description, where)
     if description is not None:
@@ -69,7 +69,7 @@ def load(
     elif anchors is None:
         raise InputError(f"{where}: {says_nothing(content, where)}; name its anchors: load(path, anchors=[timm names])")
     else:
-        net = _network_of(content, anchors, space, where)
+        net = _network_of(content, anchors, rule, where)
     load_weights(net, content, where)
     read_table(path, net)
     return net.eval()
@@ -155,15 +155,15 @@ def _reshaped(key: str, given: Mapping[str, Tensor], expected: Mapping[str, Tens
 
 
 def _network_of(
-    content: Mapping[str, Any], anchors: Sequence[str] | AnchorFamily, space: Space | None, where: str
+    content: Mapping[str, Any], anchors: Sequence[str] | AnchorFamily, rule: StitchRule | None, where: str
 ) -> SNNet:
     """A network for a file that does not describe itself."""
     family = anchors if isinstance(anchors, AnchorFamily) else _family(anchors)
-    if not is_released(content) and space is None:
-        raise InputError(f"{where}: {says_nothing(content, where)}; name its stitch space too: space=PairedSpace()")
+    if not is_released(content) and rule is None:
+        raise InputError(f"{where}: {says_nothing(content, where)}; name its stitch rule too: rule=PairedRule()")
     made = family.create()
     low_rank = low_rank_of(content["model"] if is_released(content) else own_state(content))
-    return SNNet(made, space or space_of(content, len(made[0].depths)), low_rank, family.preprocessing)
+    return SNNet(made, rule or rule_of(content, len(made[0].depths)), low_rank, family.preprocessing)
 
 
 def _family(names: Sequence[str]) -> AnchorFamily:

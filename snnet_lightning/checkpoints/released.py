@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from snnet_lightning.anchors.weights import timm_names
 from snnet_lightning.checkpoint_file import tensors_of
 from snnet_lightning.network.snnet import SNNet
-from snnet_lightning.stitch import PairedSpace, Space, StagedSpace, TwoWaySpace
+from snnet_lightning.stitch import PairedRule, StagedRule, StitchRule, TwoWayRule
 
 ANCHOR = re.compile(r"anchors\.(\d+)\.(.+)")
 # What the published code saves although it follows from the sizes alone, and timm does not.
@@ -37,8 +37,8 @@ def low_rank_of(state: Mapping[str, Any]) -> int | None:
     return len(found[0]) if found else None
 
 
-def space_of(content: Mapping[str, Any], stages: int) -> Space:
-    """The stitch space that a published checkpoint is of, as the indices of its stitching layers tell.
+def rule_of(content: Mapping[str, Any], stages: int) -> StitchRule:
+    """The stitch rule that a published checkpoint is of, as the indices of its stitching layers tell.
 
     Those of DeiT (``PAIR.LAYER``) were trained without the final norm in stitches; SN-Netv2 has low-rank terms; the
     others (``STAGE.PAIR.LAYER``) are stitched in some stages, the one before the last the last of them.
@@ -48,11 +48,11 @@ def space_of(content: Mapping[str, Any], stages: int) -> Space:
     """
     keys = [match[1].split(".") for key in tensors_of(content["model"]) if (match := STITCHING_LAYER.fullmatch(key))]
     if low_rank_of(content["model"]):
-        return TwoWaySpace()
+        return TwoWayRule()
     if all(len(key) == 2 for key in keys):
-        return PairedSpace(final_norm=False)
+        return PairedRule(final_norm=False)
     stitched = 1 + max(int(key[0]) for key in keys)
-    return StagedSpace(stages=tuple(range(max(0, stages - 1 - stitched), stages - 1)))
+    return StagedRule(stages=tuple(range(max(0, stages - 1 - stitched), stages - 1)))
 
 
 def released_state(net: SNNet, content: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -52,10 +52,10 @@ def _choices(typed: Sequence[Override], option: str, path: str) -> Iterator[tupl
     """Group, package and content of every choice that a file makes."""
     from snnet_lightning.checkpoint_file import description_in, read_checkpoint
     from snnet_lightning.checkpoints.load import says_nothing
-    from snnet_lightning.checkpoints.released import is_released, low_rank_of, space_of
+    from snnet_lightning.checkpoints.released import is_released, low_rank_of, rule_of
     from snnet_lightning.description import KEY
     from snnet_lightning.network_folder import read_export
-    from snnet_lightning.stitch import PairedSpace
+    from snnet_lightning.stitch import PairedRule
 
     where = f"{option}={path}"
     content = {KEY: read_export(Path(path), where)[0]} if option == EXPORTED else read_checkpoint(path, where)
@@ -67,8 +67,8 @@ def _choices(typed: Sequence[Override], option: str, path: str) -> Iterator[tupl
             raise InputError(f"{where}: {says_nothing(content, where)}; add anchors=...")
         released = is_released(content)
         values = {"net": {"low_rank": low_rank_of(content["model"])}} if released else {}
-        if released and isinstance(space := space_of(content, stages=1), PairedSpace):
-            groups["stitch"] = _node(space)
+        if released and isinstance(rule := rule_of(content, stages=1), PairedRule):
+            groups["stitch"] = _node(rule)
     else:
         groups["stitch"] = _node(description.stitch)
         groups["anchors"] = _anchors(description)
@@ -103,12 +103,12 @@ def _anchors(description: Any) -> dict[str, Any]:
     }
 
 
-def _node(space: Any) -> dict[str, Any]:
-    from snnet_lightning.stitch import space_as_data
+def _node(rule: Any) -> dict[str, Any]:
+    from snnet_lightning.stitch import rule_as_data
 
-    options = space_as_data(space)
+    options = rule_as_data(rule)
     del options["space"]
-    return {"_target_": _name_of(type(space)), **options}
+    return {"_target_": _name_of(type(rule)), **options}
 
 
 def _data(content: Mapping[str, Any], where: str) -> dict[str, Any]:

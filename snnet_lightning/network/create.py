@@ -10,14 +10,14 @@ from snnet_lightning.anchors.family import AnchorFamily
 from snnet_lightning.description import Description, Preprocessing, Rank
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
-from snnet_lightning.stitch import Space
+from snnet_lightning.stitch import StitchRule
 
 
 def build(description: Description) -> SNNet:
     """The network that was described, without its weights.
 
     Raises:
-        InputError: an unknown model, or a space that does not fit the anchors.
+        InputError: an unknown model, or a rule that does not fit the anchors.
     """
     return SNNet(
         AnchorFamily.of(description).create(),
@@ -30,7 +30,7 @@ def build(description: Description) -> SNNet:
 
 def create_net(
     anchors: AnchorFamily,
-    space: Space,
+    rule: StitchRule,
     low_rank: Rank | None = None,
     activation_checkpointing: bool = False,
     freeze_anchors: bool = False,
@@ -48,7 +48,7 @@ def create_net(
         num_classes: of the data that it will see; None: it will see none.
 
     Raises:
-        InputError: other classes than the anchors' heads have, an unknown model, weights that do not fit, or a space
+        InputError: other classes than the anchors' heads have, an unknown model, weights that do not fit, or a rule
             that does not fit the anchors.
     """
     if anchors.num_classes is None:
@@ -60,7 +60,7 @@ def create_net(
         )
     return SNNet(
         anchors.create(),
-        space,
+        rule,
         low_rank,
         preprocessing or anchors.preprocessing,
         class_names,

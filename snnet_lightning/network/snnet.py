@@ -20,9 +20,9 @@ from snnet_lightning.network.modules_of import ModuleDictOf, ModuleListOf
 from snnet_lightning.network.route_statistics import RouteStatistics, Statistics
 from snnet_lightning.network.split_batchnorm import split_in_place
 from snnet_lightning.network.stitching_layer import StitchingLayer
-from snnet_lightning.stitch.fitting import FittingSpace
-from snnet_lightning.stitch.registry import Space
+from snnet_lightning.stitch.fitting import FittingRule
 from snnet_lightning.stitch.route import AnchorPart, Block, Layer, Part, Stem, Stitch, anchor_route
+from snnet_lightning.stitch.rule import StitchRule
 
 ROUTE_STATISTICS = "route_statistics"  # where an SNNet keeps them
 
@@ -32,7 +32,7 @@ class SNNet(nn.Module):
 
     Args:
         anchors: the anchors, in order of complexity.
-        space: makes the stitch space from the anchors' names, blocks per stage, and tokens or pixels per stage.
+        rule: makes the stitch space from the anchors' names, blocks per stage, and tokens or pixels per stage.
         low_rank: rank of the trained term of every stitching layer (SN-Netv2), or None for plain ones.
         preprocessing: of the images that it is made for, as far as that is known.
         class_names: in the order of the logits, as far as they are known.
@@ -45,13 +45,13 @@ class SNNet(nn.Module):
             all (``constant``).
 
     Raises:
-        InputError: the space does not fit the anchors, or these have no BatchNorms that can be split.
+        InputError: the rule does not fit the anchors, or these have no BatchNorms that can be split.
     """
 
     def __init__(
         self,
         anchors: Sequence[Anchor],
-        space: Space,
+        rule: StitchRule,
         low_rank: int | None = None,
         preprocessing: Preprocessing | None = None,
         class_names: Sequence[str] | None = None,
@@ -62,13 +62,13 @@ class SNNet(nn.Module):
         drop_path: Literal["linear", "constant"] = "linear",
     ):
         super().__init__()
-        if isinstance(space, FittingSpace):
-            space = space.chosen([anchor.depths for anchor in anchors])
+        if isinstance(rule, FittingRule):
+            rule = rule.chosen([anchor.depths for anchor in anchors])
         self.description = describe(
             anchors=tuple(anchor.described for anchor in anchors),
             input_size=anchors[0].input_size,
             num_classes=anchors[0].num_classes,
-            stitch=space,
+            stitch=rule,
             layers=LayersDescription(low_rank=low_rank),
             preprocessing=preprocessing,
             class_names=class_names,
@@ -77,7 +77,7 @@ class SNNet(nn.Module):
         self.freeze_anchors, self.split_batchnorm = freeze_anchors, split_batchnorm
         self.activation_checkpointing = activation_checkpointing
         self.anchors: ModuleListOf[Anchor] = ModuleListOf(anchors)
-        self.space = space(*zip(*((a.name, a.depths, a.grids) for a in anchors), strict=True))
+        self.space = rule(*zip(*((a.name, a.depths, a.grids) for a in anchors), strict=True))
         self.selected = self.space.anchors[-1]
         self.initialised = False  # whether the stitching layers are more than random: fitted, trained or loaded
         self.rows: Sequence[Any] = ()  # what is known of its stitches, as evaluation/results.py has it

@@ -1,22 +1,22 @@
-"""Stitches and stitch spaces as frozen data; nothing in here knows torch."""
+"""Stitches, and the rules that make spaces of them, as frozen data; nothing in here knows torch."""
 
-from snnet_lightning.stitch.fitting import FittingSpace
-from snnet_lightning.stitch.paired import PairedSpace
-from snnet_lightning.stitch.registry import SPACES, Space, register_space, space_as_data, space_from_data
+from snnet_lightning.stitch.fitting import FittingRule
+from snnet_lightning.stitch.paired import PairedRule
 from snnet_lightning.stitch.route import Stitch, StitchSpace
-from snnet_lightning.stitch.staged import StagedSpace
-from snnet_lightning.stitch.two_way import TwoWaySpace
+from snnet_lightning.stitch.rule import RULES, StitchRule, register_rule, rule_as_data, rule_from_data
+from snnet_lightning.stitch.staged import StagedRule
+from snnet_lightning.stitch.two_way import TwoWayRule
 
 __all__ = [
-    "SPACES",
-    "FittingSpace",
-    "PairedSpace",
-    "Space",
-    "StagedSpace",
+    "RULES",
+    "FittingRule",
+    "PairedRule",
+    "StagedRule",
     "Stitch",
+    "StitchRule",
     "StitchSpace",
-    "TwoWaySpace",
-    "register_space",
-    "space_as_data",
-    "space_from_data",
+    "TwoWayRule",
+    "register_rule",
+    "rule_as_data",
+    "rule_from_data",
 ]

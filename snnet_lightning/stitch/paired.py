@@ -1,4 +1,4 @@
-"""The paired space: two one-stage anchors of equal depth, a window of blocks sliding over both."""
+"""The paired rule: two one-stage anchors of equal depth, a window of blocks sliding over both."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pydantic import PositiveInt
 
 from snnet_lightning.errors import InputError
-from snnet_lightning.stitch.registry import register_space
 from snnet_lightning.stitch.route import Depths, Layer, Position, StitchSpace
-from snnet_lightning.stitch.space import Hop, Pairs, SpaceBuilder, anchor_pairs
+from snnet_lightning.stitch.rule import register_rule
+from snnet_lightning.stitch.space_builder import Hop, Pairs, SpaceBuilder, anchor_pairs
 
 
 def sliding_window_pairs(depth: int, kernel_size: int, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -27,10 +27,10 @@ def sliding_window_pairs(depth: int, kernel_size: int, stride: int) -> Iterator[
         layer += bool(new)
 
 
-@register_space("paired")
+@register_rule("paired")
 @dataclass(frozen=True)
-class PairedSpace:
-    """Stitch space of anchors with one stage and equal depth (DeiT, ViT).
+class PairedRule:
+    """The stitches of anchors with one stage and equal depth (DeiT, ViT).
 
     ``final_norm``: whether a stitch applies the last anchor's final norm; the published DeiT stitches do not.
     """

@@ -1,4 +1,4 @@
-"""The staged space: hierarchical anchors, stitched inside chosen stages."""
+"""The staged rule: hierarchical anchors, stitched inside chosen stages."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from snnet_lightning.errors import InputError
 from snnet_lightning.stitch.paired import sliding_window_pairs
-from snnet_lightning.stitch.registry import register_space
 from snnet_lightning.stitch.route import Depths, Layer, Position, StitchSpace
-from snnet_lightning.stitch.space import Hop, Pairs, SpaceBuilder, anchor_pairs
+from snnet_lightning.stitch.rule import register_rule
+from snnet_lightning.stitch.space_builder import Hop, Pairs, SpaceBuilder, anchor_pairs
 
 
 def stage_pairs(front: int, end: int, kernel_size: int, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -37,10 +37,10 @@ def stage_pairs(front: int, end: int, kernel_size: int, stride: int) -> Iterator
                 yield j, k, k - 1
 
 
-@register_space("staged")
+@register_rule("staged")
 @dataclass(frozen=True)
-class StagedSpace:
-    """Stitch space of hierarchical anchors (Swin, ResNet, LeViT, ConvNeXt, ...).
+class StagedRule:
+    """The stitches of hierarchical anchors (Swin, ResNet, LeViT, ConvNeXt, ...).
 
     Stages are matched by number; where anchors differ in how many they have, by the number of tokens or pixels.
 

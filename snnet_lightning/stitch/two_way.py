@@ -1,20 +1,20 @@
-"""The two-way space of SN-Netv2: a small and a large anchor, crossed once or twice, in both directions."""
+"""The two-way rule of SN-Netv2: a small and a large anchor, crossed once or twice, in both directions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from snnet_lightning.errors import InputError
-from snnet_lightning.stitch.registry import register_space
 from snnet_lightning.stitch.route import Depths, Layer, Position, StitchSpace
-from snnet_lightning.stitch.space import Hop, SpaceBuilder
+from snnet_lightning.stitch.rule import register_rule
+from snnet_lightning.stitch.space_builder import Hop, SpaceBuilder
 
 SMALL, LARGE = 0, 1
 
 
-@register_space("two_way")
+@register_rule("two_way")
 @dataclass(frozen=True)
-class TwoWaySpace:
-    """Stitch space of two anchors with one stage, the first not deeper than the second."""
+class TwoWayRule:
+    """The stitches of two anchors with one stage, the first not deeper than the second."""
 
     def __call__(
         self, names: Sequence[str], depths: Sequence[Depths], grids: Sequence[Depths] | None = None

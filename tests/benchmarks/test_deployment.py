@@ -13,13 +13,13 @@ import torch
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.export import export_stitches, load_exported
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedSpace, StagedSpace
+from snnet_lightning.stitch import PairedRule, StagedRule
 
 ROUNDS = 41
 FAMILIES = {
-    "DeiT-Ti/S": (["deit_tiny_patch16_224", "deit_small_patch16_224"], PairedSpace()),
-    "ResNet-18/50": (["resnet18", "resnet50"], StagedSpace()),
-    "Swin-Ti/S": (["swin_tiny_patch4_window7_224", "swin_small_patch4_window7_224"], StagedSpace()),
+    "DeiT-Ti/S": (["deit_tiny_patch16_224", "deit_small_patch16_224"], PairedRule()),
+    "ResNet-18/50": (["resnet18", "resnet50"], StagedRule()),
+    "Swin-Ti/S": (["swin_tiny_patch4_window7_224", "swin_small_patch4_window7_224"], StagedRule()),
 }
 
 

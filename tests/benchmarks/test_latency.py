@@ -12,7 +12,7 @@ from snnet_lightning.anchors import create_anchors
 from snnet_lightning.latency.additive import rank_correlation
 from snnet_lightning.latency.measure import Measurement, measure_latency
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch.fitting import FittingSpace
+from snnet_lightning.stitch.fitting import FittingRule
 
 FAMILIES = {
     "digits": (["digits_tiny", "digits_small", "digits_base"], (1, 8, 8), 10, 20),
@@ -26,7 +26,7 @@ FAMILIES = {
 def test_error_and_repetition(name):
     anchors, input_size, classes, rounds = FAMILIES[name]
     torch.manual_seed(0)
-    net = SNNet(create_anchors(anchors, input_size, classes, "random"), FittingSpace()).eval()
+    net = SNNet(create_anchors(anchors, input_size, classes, "random"), FittingRule()).eval()
     # The constant is fitted on a third of the others where there are few.
     fitted, held_out = (5, 10) if len(net.space) > 15 else (3, len(net.space) - 4)
     how = Measurement(batch=[1, 8], rounds=rounds, fitted=fitted, held_out=held_out, most_error=1e6)

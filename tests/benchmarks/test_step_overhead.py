@@ -18,7 +18,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 ROUNDS, WARM, STEPS = 7, 5, 60
 RECIPES = {unused: OptimizerRecipe("adamw", lr=1e-4, unused=unused) for unused in ("stand_still", "move")}
@@ -39,7 +39,7 @@ class Clock(L.Callback):
 def net_and_data(family):
     names, input_size, batch_size = FAMILIES[family]
     torch.manual_seed(0)
-    net = SNNet(create_anchors(names, input_size, 10, "random"), PairedSpace())
+    net = SNNet(create_anchors(names, input_size, 10, "random"), PairedRule())
     return net, DigitsDataModule(input_size, batch_size, num_workers=0, seed=1)
 
 

@@ -16,16 +16,16 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
-from snnet_lightning.stitch import PairedSpace, StagedSpace
+from snnet_lightning.stitch import PairedRule, StagedRule
 
 DECAY = 0.7
 COUNTERS = ("resnet", "levit")  # of batches, in batch normalisation
 RECIPE = OptimizerRecipe("adamw", lr=1e-2, warmup_epochs=0)
 FAMILIES = {
-    "vit": (["digits_tiny", "digits_small"], (1, 8, 8), PairedSpace()),
-    "resnet": (["resnet18", "resnet26"], (3, 32, 32), StagedSpace([1, 2])),
-    "levit": (["levit_128s", "levit_128"], (3, 32, 32), StagedSpace([0, 1])),
-    "swin": (["swin_tiny_patch4_window7_224"] * 2, (3, 56, 56), StagedSpace()),
+    "vit": (["digits_tiny", "digits_small"], (1, 8, 8), PairedRule()),
+    "resnet": (["resnet18", "resnet26"], (3, 32, 32), StagedRule([1, 2])),
+    "levit": (["levit_128s", "levit_128"], (3, 32, 32), StagedRule([0, 1])),
+    "swin": (["swin_tiny_patch4_window7_224"] * 2, (3, 56, 56), StagedRule()),
 }
 NARROW = {
     "resnet": {"channels": [8, 16, 24, 32]},
@@ -76,9 +76,9 @@ def assert_close(state, expected):
 
 def make_module(family="vit", seed=0, recipe=RECIPE):
     torch.manual_seed(seed)
-    names, size, space = FAMILIES[family]
+    names, size, rule = FAMILIES[family]
     anchors = create_anchors(names, size, 10, "checkpoint", NARROW.get(family))
-    return SNNetModule(SNNet(anchors, space), UniformSampler(seed=1), recipe)
+    return SNNetModule(SNNet(anchors, rule), UniformSampler(seed=1), recipe)
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 
 @pytest.fixture
 def fit(make_trainer):
     def run(directory, *callbacks, ckpt_path=None, lr=1e-2, **options):
         torch.manual_seed(0)
-        net = SNNet(create_anchors(["digits_tiny"] * 2, (1, 8, 8), 10, "checkpoint", {"depth": 2}), PairedSpace())
+        net = SNNet(create_anchors(["digits_tiny"] * 2, (1, 8, 8), 10, "checkpoint", {"depth": 2}), PairedRule())
         module = SNNetModule(net, UniformSampler(3), OptimizerRecipe("sgd", lr=lr, warmup_epochs=0))
         best = BestCheckpoint(str(directory), "best", "val/acc1", mode="max", enable_version_counter=False)
         own = [best, LastCheckpoint(str(directory)), *callbacks]

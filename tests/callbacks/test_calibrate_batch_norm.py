@@ -28,7 +28,7 @@ from snnet_lightning.network import SNNet
 from snnet_lightning.network.calibrate import calibrate
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
-from snnet_lightning.stitch import PairedSpace, StagedSpace
+from snnet_lightning.stitch import PairedRule, StagedRule
 
 SIZE = (1, 16, 16)
 IMAGES = 100
@@ -39,7 +39,7 @@ def make_module(seed=0, lr=1e-2):
     torch.manual_seed(seed)
     kwargs = {"channels": [8, 12, 16, 20]}
     depths = [{"layers": [1, 2, 1, 1]}, {"layers": [2, 2, 2, 1]}]
-    net = SNNet(create_anchors(["resnet18"] * 2, SIZE, 10, "checkpoint", kwargs, depths), StagedSpace())
+    net = SNNet(create_anchors(["resnet18"] * 2, SIZE, 10, "checkpoint", kwargs, depths), StagedRule())
     return SNNetModule(net, UniformSampler(1), OptimizerRecipe("adamw", lr=lr, warmup_epochs=0), validation_stitches=1)
 
 
@@ -214,7 +214,7 @@ def test_a_network_without_batch_norm_is_left_alone(run, make_trainer, tmp_path)
     rows = []
     for images in (0, IMAGES):
         torch.manual_seed(0)
-        net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
+        net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule())
         module = SNNetModule(net, UniformSampler(1), OptimizerRecipe("adamw", lr=1e-3))
         out = tmp_path / str(images)
         callbacks = [CalibrateBatchNorm(images), LastCheckpoint(str(out)), WriteResults(str(out))]

@@ -16,7 +16,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 IMAGES, BATCH, BATCHES = 65, 12, 6
 
@@ -67,7 +67,7 @@ class Digits(DigitsDataModule):
 @pytest.fixture(scope="module")
 def module():
     torch.manual_seed(0)
-    net = SNNet(create_anchors(["digits_tiny"] * 2, (1, 8, 8), 10, "random", {"depth": 2}), PairedSpace()).eval()
+    net = SNNet(create_anchors(["digits_tiny"] * 2, (1, 8, 8), 10, "random", {"depth": 2}), PairedRule()).eval()
     return SNNetModule(net, UniformSampler(1), OptimizerRecipe("adamw", 1e-3))
 
 

@@ -24,7 +24,7 @@ from snnet_lightning.network.initialise import initialise_by_least_squares
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import Sampler, UniformSampler
 from snnet_lightning.seeding import seed_generators
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 from tests.few_digits import FewDigits
 
 RECIPE = OptimizerRecipe("adamw", lr=1e-3, warmup_epochs=1)
@@ -59,7 +59,7 @@ class Watch(L.Callback):
 def make_module(seed):
     torch.manual_seed(seed)
     anchors = create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10)
-    return SNNetModule(SNNet(anchors, PairedSpace()), UniformSampler(seed=1), RECIPE)
+    return SNNetModule(SNNet(anchors, PairedRule()), UniformSampler(seed=1), RECIPE)
 
 
 @pytest.fixture

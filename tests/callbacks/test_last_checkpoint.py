@@ -15,7 +15,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 
 class Terminate(L.Callback):
@@ -31,7 +31,7 @@ class Terminate(L.Callback):
 def fit(make_trainer, tmp_path):
     def run(*callbacks, **options):
         torch.manual_seed(0)
-        net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
+        net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule())
         module = SNNetModule(net, UniformSampler(3), OptimizerRecipe("adamw", lr=1e-2, warmup_epochs=0))
         trainer = make_trainer(
             max_epochs=1,

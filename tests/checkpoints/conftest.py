@@ -10,27 +10,27 @@ from torch import Tensor, nn
 
 from snnet_lightning.anchors import AnchorFamily
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedSpace, Space, StagedSpace, TwoWaySpace
+from snnet_lightning.stitch import PairedRule, StagedRule, StitchRule, TwoWayRule
 
 VIT = {"embed_dim": 16, "depth": 3, "num_heads": 2}
 SWIN = {"embed_dim": 16, "depths": (1, 1, 3, 1), "num_heads": (1, 2, 2, 4), "window_size": 2}
-FAMILIES: dict[str, tuple[list[str], int, list[dict], Space, int | None]] = {
-    "deit_ti_s_b": (["deit_tiny_patch16_224", "deit_small_patch16_224"], 32, [VIT, VIT], PairedSpace(), None),
+FAMILIES: dict[str, tuple[list[str], int, list[dict], StitchRule, int | None]] = {
+    "deit_ti_s_b": (["deit_tiny_patch16_224", "deit_small_patch16_224"], 32, [VIT, VIT], PairedRule(), None),
     "swin_ti_s_b": (
         ["swin_tiny_patch4_window7_224", "swin_small_patch4_window7_224"],
         64,
         [SWIN, SWIN | {"embed_dim": 24, "num_heads": (1, 2, 3, 4)}],
-        StagedSpace(),
+        StagedRule(),
         None,
     ),
-    "resnet18_50": (["resnet18", "resnet26"], 32, [{}, {}], StagedSpace((1, 2)), None),
-    "resnet18_swin_ti": (["resnet18", "swin_tiny_patch4_window7_224"], 64, [{}, SWIN], StagedSpace((1, 2)), None),
-    "levit_192_256": (["levit_128s", "levit_128"], 224, [{}, {}], StagedSpace((0, 1)), None),
+    "resnet18_50": (["resnet18", "resnet26"], 32, [{}, {}], StagedRule((1, 2)), None),
+    "resnet18_swin_ti": (["resnet18", "swin_tiny_patch4_window7_224"], 64, [{}, SWIN], StagedRule((1, 2)), None),
+    "levit_192_256": (["levit_128s", "levit_128"], 224, [{}, {}], StagedRule((0, 1)), None),
     "deit3_s_l": (
         ["deit3_small_patch16_224", "deit3_large_patch16_224"],
         32,
         [VIT, VIT | {"embed_dim": 24, "depth": 6}],
-        TwoWaySpace(),
+        TwoWayRule(),
         4,
     ),
 }
@@ -56,11 +56,11 @@ def published() -> Callable[[str, Path], SNNet]:
     """Write a file as the published code would have for a small network of a family; returns the network."""
 
     def write(name: str, path: Path) -> SNNet:
-        *_, space, rank = FAMILIES[name]
+        *_, rule, rank = FAMILIES[name]
         if name == "deit_ti_s_b":
-            space = PairedSpace(final_norm=False)
+            rule = PairedRule(final_norm=False)
         torch.manual_seed(0)
-        net = SNNet(small_family(name).create(), space, rank).eval()
+        net = SNNet(small_family(name).create(), rule, rank).eval()
         _perturb(net)
         state: dict[str, Tensor] = {}
         for index, anchor in enumerate(net.anchors):

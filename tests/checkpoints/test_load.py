@@ -16,15 +16,15 @@ from snnet_lightning.checkpoints import load_weights
 from snnet_lightning.description import Preprocessing
 from snnet_lightning.errors import InputError
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 from tests.checkpoints.conftest import FAMILIES, MakesDirectory, small_family
 
 TINY, OTHER = {"name": "digits_tiny", "alias": "a"}, {"name": "digits_small", "alias": "b"}
 
 
-def net(names=("digits_tiny", "digits_small"), space=None, seed=0, **more):
+def net(names=("digits_tiny", "digits_small"), rule=None, seed=0, **more):
     torch.manual_seed(seed)
-    return SNNet(create_anchors(names, (1, 8, 8), 10, "random"), space or PairedSpace(), **more).eval()
+    return SNNet(create_anchors(names, (1, 8, 8), 10, "random"), rule or PairedRule(), **more).eval()
 
 
 def checkpoint(of, **more):
@@ -49,7 +49,7 @@ def refusal(path, **more):
 def test_our_own_checkpoint(path):
     crop = Preprocessing(mean=(0.3,), std=(0.2,), interpolation="bicubic", crop_pct=0.9)
     names = tuple("abcdefghij")
-    saved = net(seed=1, space=PairedSpace(1), low_rank=2, preprocessing=crop, class_names=names)
+    saved = net(seed=1, rule=PairedRule(1), low_rank=2, preprocessing=crop, class_names=names)
     torch.save(checkpoint(saved, epoch=3, **{"callbacks": {"x": argparse.Namespace(a=1)}}), path)
     loaded, images = sn.load(path), torch.randn(3, 1, 8, 8)
     assert loaded.description == saved.description
@@ -136,14 +136,14 @@ def test_a_file_that_does_not_name_its_anchors(published, path):
 
 @torch.no_grad()
 def test_a_checkpoint_of_version_0_1(path):
-    saved, images = net(seed=1, space=PairedSpace(1)), torch.randn(2, 1, 8, 8)
+    saved, images = net(seed=1, rule=PairedRule(1)), torch.randn(2, 1, 8, 8)
     old = checkpoint(saved, overrides=["stitch.kernel_size=1", {"no": "word"}])
     del old["description"]
     torch.save(old, path)
     assert "version 0.1 does not describe its network (trained with stitch.kernel_size=1 {'no'" in refusal(path)
     names = ["digits_tiny", "digits_small"]
-    assert "name its stitch space too" in refusal(path, anchors=names)
-    loaded = sn.load(path, names, PairedSpace(1))
+    assert "name its stitch rule too" in refusal(path, anchors=names)
+    loaded = sn.load(path, names, PairedRule(1))
     assert all(torch.equal(loaded(images, stitch), saved(images, stitch)) for stitch in saved.space)
 
 
@@ -163,7 +163,7 @@ def test_new_heads_where_the_classes_differ(path):
     saved = net(seed=1)
     torch.save(checkpoint(saved), path)
     torch.manual_seed(2)
-    into = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 3, "random"), PairedSpace()).eval()
+    into = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 3, "random"), PairedRule()).eval()
     heads = [anchor.model.head.weight.clone() for anchor in into.anchors]
     content = read_checkpoint(path, "x")
     with pytest.raises(InputError, match=r"head.weight is \(10, 16\), not \(3, 16\)"):
@@ -200,9 +200,9 @@ def test_code_in_a_file_is_not_run(path):
         ({"anchors": [TINY | {"alias": "\x1b[31ma"}, OTHER]}, "anchors.0.alias='\\x1b[31ma': must be text that fits"),
         ({"anchors": [TINY, OTHER | {"alias": "<script>"}]}, "anchors.1.alias='<script>': must be text that fits"),
         ({"num_classes": "many"}, "num_classes='many': must be a whole number"),
-        ({"stitch": {"space": "os.system"}}, "there is no stitch space 'os.system'; there are paired, staged"),
+        ({"stitch": {"space": "os.system"}}, "there is no stitch rule 'os.system'; there are paired, staged"),
         ({"stitch": {"_target_": "os.system"}}, "the key '_target_' is not allowed here"),
-        ({"stitch": {"space": {}}}, "there is no stitch space"),
+        ({"stitch": {"space": {}}}, "there is no stitch rule"),
         ({"stitch": {"space": "paired", "kernel_size": 0}}, "kernel_size=0: must be above 0"),
         ({"layers": {"low_rank": "x"}}, "layers.low_rank='x': must be a whole number"),
         ({"class_names": ["one"]}, "1 class names for 10 classes"),

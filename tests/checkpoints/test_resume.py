@@ -6,7 +6,7 @@ import torch
 from snnet_lightning.checkpoints.resume import require_resumable
 from snnet_lightning.errors import InputError
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 from tests.checkpoints.test_load import checkpoint, net
 
 WHOLE = {
@@ -59,7 +59,7 @@ def test_a_checkpoint_from_which_something_was_cut(path, key, value):
 
 def test_another_network_of_the_same_shapes(path):
     """A window of two blocks without the final norm has the same tensors, and computes something else."""
-    torch.save(checkpoint(net(space=PairedSpace(final_norm=False)), **WHOLE), path)
+    torch.save(checkpoint(net(rule=PairedRule(final_norm=False)), **WHOLE), path)
     assert "they differ in stitch.final_norm (False, True)" in refusal(path)
 
 

@@ -17,7 +17,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import ImportanceSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 CUT: Any = object()
 NONSENSE = {
@@ -51,7 +51,7 @@ def trainer_of(folder, epochs: int) -> L.Trainer:
 @cache
 def small_module() -> SNNetModule:
     anchors = create_anchors(["digits_tiny"] * 2, (1, 8, 8), 10, "checkpoint", {"depth": 2})
-    net = SNNet(anchors, PairedSpace())
+    net = SNNet(anchors, PairedRule())
     return SNNetModule(net, ImportanceSampler(seed=1, warmup_draws=1), OptimizerRecipe("adamw", lr=1e-3))
 
 

@@ -146,7 +146,7 @@ def test_another_stitch_space_has_its_own_options_only():
     published = composed_of("experiment=none", "anchors=resnet18_50")
     assert published["stitch"]["stages"] == [1, 2]
     other = composed_of("experiment=none", "anchors=resnet18_50", "stitch=two_way")
-    assert other["stitch"] == {"_target_": "snnet_lightning.stitch.TwoWaySpace"}
+    assert other["stitch"] == {"_target_": "snnet_lightning.stitch.TwoWayRule"}
 
 
 @pytest.mark.parametrize("anchors", choices("anchors"))

@@ -58,7 +58,7 @@ def test_network_and_data_are_those_of_the_checkpoint(checkpoint):
     cfg = composed(f"ckpt_path={checkpoint}")
     assert cfg.recalled_from == str(checkpoint)
     stitch = OmegaConf.to_container(cfg.stitch)
-    assert stitch.pop("_target_").endswith("PairedSpace")
+    assert stitch.pop("_target_").endswith("PairedRule")
     assert stitch == {"kernel_size": 1, "stride": 1, "pairs": "nearest", "final_norm": False}
     assert cfg.net.low_rank == 2
     assert list(cfg.anchors.names) == ["digits_tiny", "digits_small", "digits_base"]

@@ -14,7 +14,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 ANCHORS = ["deit_tiny_patch16_224", "deit_small_patch16_224"]
 CLASSES = ["ant", "bee", "cat"]
@@ -74,4 +74,4 @@ def tiny_module() -> SNNetModule:
     widths = [{"embed_dim": 16, "num_heads": 2}, {"embed_dim": 32, "num_heads": 2}]
     anchors = create_anchors(ANCHORS, (3, 32, 32), 3, "random", {"depth": 2, "patch_size": 8}, widths)
     recipe = OptimizerRecipe("adamw", lr=1e-3)
-    return SNNetModule(SNNet(anchors, PairedSpace()), UniformSampler(seed=3), recipe)
+    return SNNetModule(SNNet(anchors, PairedRule()), UniformSampler(seed=3), recipe)

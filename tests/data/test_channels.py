@@ -16,7 +16,7 @@ from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
 from snnet_lightning.seeding import seed_generators
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 ANCHORS = ["deit_tiny_patch16_224", "deit_small_patch16_224"]
 PUBLISHED = {
@@ -50,7 +50,7 @@ def test_from_files_to_logits(tree, channels, make_trainer):
     torch.manual_seed(0)
     widths = [{"embed_dim": 16, "num_heads": 2}, {"embed_dim": 32, "num_heads": 2}]
     anchors = create_anchors(ANCHORS, (channels, 32, 32), 2, "random", {"depth": 2, "patch_size": 8}, widths)
-    module = SNNetModule(SNNet(anchors, PairedSpace()), UniformSampler(seed=3), OptimizerRecipe("adamw", lr=1e-3))
+    module = SNNetModule(SNNet(anchors, PairedRule()), UniformSampler(seed=3), OptimizerRecipe("adamw", lr=1e-3))
     data = make(tree, channels, **PUBLISHED)
     trainer = make_trainer(max_epochs=2)
     trainer.fit(module, datamodule=data)

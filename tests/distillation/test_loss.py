@@ -8,12 +8,12 @@ import torch
 
 from snnet_lightning.distillation import HardDistillation, InPlaceDistillation, SoftDistillation
 from snnet_lightning.errors import InputError
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 STUDENT = [[0.3, -1.2, 2.0], [1.5, 0.1, -0.4], [-2.0, 0.0, 0.7], [0.0, 3.0, 1.0]]
 TEACHER = [[4.0, 1.0, -1.0], [0.2, -0.3, 0.6], [-1.0, 0.5, 0.4], [2.0, 2.5, -3.0]]
 BASE = 1.7
-SMALL, *_, LARGE = PairedSpace()(["small", "large"], [(2,), (2,)]).anchors
+SMALL, *_, LARGE = PairedRule()(["small", "large"], [(2,), (2,)]).anchors
 
 
 def log_probabilities(row, temperature=1.0):
@@ -56,7 +56,7 @@ def test_soft(alpha, temperature):
 
 def in_place():
     distillation = InPlaceDistillation()
-    distillation.start(SimpleNamespace(space=PairedSpace()(["small", "large"], [(2,), (2,)])))
+    distillation.start(SimpleNamespace(space=PairedRule()(["small", "large"], [(2,), (2,)])))
     return distillation
 
 

@@ -12,7 +12,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import SingleSampler
-from snnet_lightning.stitch import PairedSpace, StagedSpace
+from snnet_lightning.stitch import PairedRule, StagedRule
 
 RECIPE = OptimizerRecipe("sgd", lr=0.0, warmup_epochs=0, warmup_lr=0, min_lr=0)
 SMALL = {"embed_dim": [16, 16, 16], "num_heads": [2, 2, 2], "key_dim": 8, "depth": [2, 2, 1]}
@@ -20,7 +20,7 @@ SMALL = {"embed_dim": [16, 16, 16], "num_heads": [2, 2, 2], "key_dim": 8, "depth
 
 def levits():
     torch.manual_seed(0)
-    return SNNet(create_anchors(["levit_192", "levit_256"], (3, 32, 32), 10, "checkpoint", SMALL), StagedSpace())
+    return SNNet(create_anchors(["levit_192", "levit_256"], (3, 32, 32), 10, "checkpoint", SMALL), StagedRule())
 
 
 @pytest.mark.parametrize("kind", [HardDistillation, SoftDistillation])
@@ -74,6 +74,6 @@ def test_without_it_their_mean_is_taught():
 
 
 def test_anchors_with_one_classifier_are_refused():
-    net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
+    net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule())
     with pytest.raises(InputError, match=r"distillation.two_heads=true: digits_tiny has one classifier"):
         SNNetModule(net, SingleSampler(1), RECIPE, distillation=HardDistillation("anchor", two_heads=True))

@@ -12,7 +12,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import ImportanceSampler, SandwichSampler, UniformSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 from tests.distributed.two_processes import make_trainer
 
 SEED, STEPS, BATCH = 5, 5, 16
@@ -20,7 +20,7 @@ SEED, STEPS, BATCH = 5, 5, 16
 
 def make_net() -> SNNet:
     torch.manual_seed(0)
-    return SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
+    return SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule())
 
 
 class Record(L.Callback):

@@ -13,7 +13,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
-from snnet_lightning.stitch import FittingSpace, PairedSpace
+from snnet_lightning.stitch import FittingRule, PairedRule
 from tests.distributed.two_processes import make_trainer
 
 IMAGES = 101
@@ -31,14 +31,14 @@ class OddDigits(DigitsDataModule):
 
 def make_transformers() -> SNNet:
     torch.manual_seed(0)
-    return SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace()).eval()
+    return SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule()).eval()
 
 
 def make_convolutions() -> SNNet:
     """Its batch normalisation keeps statistics of what each process saw."""
     torch.manual_seed(0)
     anchors = create_anchors(["test_resnet", "test_resnet"], (3, 32, 32), 10, "random", {"layers": [2, 2, 1, 1]})
-    return SNNet(anchors, FittingSpace())
+    return SNNet(anchors, FittingRule())
 
 
 class RecordValidation(L.Callback):

@@ -11,7 +11,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
-from snnet_lightning.stitch import StagedSpace
+from snnet_lightning.stitch import StagedRule
 from tests.distributed.two_processes import make_trainer
 
 SIZE, IMAGES, BATCH = (1, 16, 16), 100, 32
@@ -20,7 +20,7 @@ SIZE, IMAGES, BATCH = (1, 16, 16), 100, 32
 def make_net() -> SNNet:
     torch.manual_seed(0)
     kwargs, depths = {"channels": [8, 12, 16, 20]}, [{"layers": [1, 2, 1, 1]}, {"layers": [2, 2, 2, 1]}]
-    return SNNet(create_anchors(["resnet18"] * 2, SIZE, 10, "checkpoint", kwargs, depths), StagedSpace())
+    return SNNet(create_anchors(["resnet18"] * 2, SIZE, 10, "checkpoint", kwargs, depths), StagedRule())
 
 
 def main(directory: Path) -> None:

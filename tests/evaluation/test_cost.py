@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedSpace, Stitch
+from snnet_lightning.stitch import PairedRule, Stitch
 
 DEIT = ["deit_tiny_patch16_224", "deit_small_patch16_224", "deit_base_patch16_224"]
 WIDTHS = [192, 384, 768]
@@ -25,7 +25,7 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "flops_deit_ti_s_b.j
 
 @pytest.fixture(scope="module")
 def deit() -> SNNet:
-    return SNNet(create_anchors(DEIT, (3, 224, 224), 1000, "checkpoint"), PairedSpace())
+    return SNNet(create_anchors(DEIT, (3, 224, 224), 1000, "checkpoint"), PairedRule())
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def fvcore_count(net: SNNet, stitch: Stitch) -> int:
 
 
 def test_flops_are_the_published_ones_without_the_final_norm(deit):
-    costs = stitch_costs(SNNet(deit.anchors, PairedSpace(final_norm=False)))
+    costs = stitch_costs(SNNet(deit.anchors, PairedRule(final_norm=False)))
     assert [cost.flops for cost in costs.values()] == GOLDEN["flops"]
 
 

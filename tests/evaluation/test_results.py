@@ -6,9 +6,9 @@ import math
 from snnet_lightning.evaluation.cost import Cost
 from snnet_lightning.evaluation.metrics import Score
 from snnet_lightning.evaluation.results import stitch_rows, write_rows
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
-SPACE = PairedSpace()(["a", "b"], [(2,), (2,)])
+SPACE = PairedRule()(["a", "b"], [(2,), (2,)])
 COSTS = {stitch: Cost(flops=100 + stitch.id, params=10 + stitch.id, memory=1000 + stitch.id) for stitch in SPACE}
 COST_KEYS = ["id", "name", "flops", "params"]
 

@@ -7,7 +7,7 @@ import torch
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.description import Preprocessing
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedSpace, StagedSpace, TwoWaySpace
+from snnet_lightning.stitch import PairedRule, StagedRule, TwoWayRule
 from tests.network.conftest import batch_norm_net
 from tests.network.test_extract import narrow_net
 
@@ -19,28 +19,28 @@ RESNET18 = {"channels": (8, 12, 16, 20), "layers": (2, 1, 1, 1)}
 PUBLISHED = {
     "deit_ti_s_b": (
         ["deit_tiny_patch16_224", "deit_small_patch16_224"],
-        PairedSpace(final_norm=False),
+        PairedRule(final_norm=False),
         {"kwargs": {"depth": 3, "num_heads": 2}, "kwargs_each": [{"embed_dim": 16}, {"embed_dim": 32}]},
     ),
     "deit3_s_l": (
         ["deit3_small_patch16_224", "deit3_large_patch16_224"],
-        TwoWaySpace(),
+        TwoWayRule(),
         {"kwargs": {"num_heads": 2}, "kwargs_each": [{"embed_dim": 16, "depth": 2}, {"embed_dim": 32, "depth": 4}]},
     ),
-    "levit_192_256": (["levit_128s", "levit_128"], StagedSpace(), {"kwargs": {"img_size": 32, "depth": (2, 1, 1)}}),
+    "levit_192_256": (["levit_128s", "levit_128"], StagedRule(), {"kwargs": {"img_size": 32, "depth": (2, 1, 1)}}),
     "resnet18_50": (
         ["resnet18", "resnet50"],
-        StagedSpace(),
+        StagedRule(),
         {"kwargs": {"channels": (8, 12, 16, 20), "layers": (2, 2, 1, 1)}},
     ),
     "resnet18_swin_ti": (
         ["resnet18", "swin_tiny_patch4_window7_224"],
-        StagedSpace(stages=(0, 1)),
+        StagedRule(stages=(0, 1)),
         {"kwargs_each": [RESNET18, SWIN | {"depths": (2, 1, 1, 1), "num_heads": (1, 2, 2, 2), "img_size": 64}]},
     ),
     "swin_ti_s_b": (
         ["swin_tiny_patch4_window7_224", "swin_small_patch4_window7_224"],
-        StagedSpace(),
+        StagedRule(),
         {"kwargs": SWIN, "kwargs_each": [{}, {"embed_dim": 32}]},
     ),
 }
@@ -53,7 +53,7 @@ def wide_net() -> SNNet:
     widths = [{"embed_dim": 64}, {"embed_dim": 128}, {"embed_dim": 384}]
     anchors = create_anchors(DIGITS, (1, 8, 8), 10, "checkpoint", {"depth": 2}, widths)
     preprocessing = Preprocessing(mean=(0.3,), std=(0.4,), interpolation="bicubic", crop_pct=1.0)
-    return SNNet(anchors, PairedSpace(), preprocessing=preprocessing, class_names=list("0123456789")).eval()
+    return SNNet(anchors, PairedRule(), preprocessing=preprocessing, class_names=list("0123456789")).eval()
 
 
 @pytest.fixture(params=PUBLISHED)

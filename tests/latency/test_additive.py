@@ -3,9 +3,9 @@
 import pytest
 
 from snnet_lightning.latency.additive import covering, fitted_model, spread, sums
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
-SPACE = PairedSpace()(["a", "b", "c"], [(6,), (6,), (6,)])
+SPACE = PairedRule()(["a", "b", "c"], [(6,), (6,), (6,)])
 
 
 def test_a_few_stitches_run_all_parts():

@@ -11,7 +11,7 @@ from snnet_lightning.errors import InputError
 from snnet_lightning.latency import measure, stopwatch
 from snnet_lightning.latency.measure import Measurement, measure_latency
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 from snnet_lightning.stitch.route import Block
 
 DIGITS = ["digits_tiny", "digits_small", "digits_base"]
@@ -40,7 +40,7 @@ def clock(monkeypatch) -> Clock:
 @pytest.fixture
 def waiting_net(clock) -> SNNet:
     """A block of an anchor takes so long, and all else no time."""
-    net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedSpace(stride=3)).eval()
+    net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedRule(stride=3)).eval()
     for anchor, milliseconds in zip(net.anchors, WAIT_MS, strict=True):
         for block in anchor.stages()[0]:
             block.register_forward_hook(lambda *_, s=milliseconds / 1e3: setattr(clock, "now", clock.now + s))
@@ -67,7 +67,7 @@ def small_net() -> SNNet:
     """Of ten stitches."""
     torch.manual_seed(0)
     anchors = create_anchors(["digits_tiny"] * 2, (1, 8, 8), 10, "checkpoint", {"depth": 3})
-    return SNNet(anchors, PairedSpace()).eval()
+    return SNNet(anchors, PairedRule()).eval()
 
 
 def test_above_the_largest_error_every_stitch_is_timed(small_net):

@@ -28,7 +28,7 @@ from snnet_lightning.network import SNNet
 from snnet_lightning.network.initialise import initialise_by_least_squares
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import SandwichSampler, UniformSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 RECIPE = OptimizerRecipe("adamw", lr=1e-2, warmup_epochs=0)
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
@@ -62,7 +62,7 @@ class Stream(IterableDataset):
 def make_net(seed=0):
     torch.manual_seed(seed)
     anchors = create_anchors(["digits_tiny"] * 2, (1, 8, 8), 10, "checkpoint", {"depth": 2})
-    return SNNet(anchors, PairedSpace())
+    return SNNet(anchors, PairedRule())
 
 
 def make_module(seed=0, sampler=None, recipe=RECIPE, **options):

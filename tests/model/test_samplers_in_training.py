@@ -14,7 +14,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import ImportanceSampler, SandwichSampler, SingleSampler, UniformSampler
-from snnet_lightning.stitch import PairedSpace, StagedSpace
+from snnet_lightning.stitch import PairedRule, StagedRule
 
 RECIPE = OptimizerRecipe("sgd", lr=1e-2, warmup_epochs=0)
 SHORT = {"max_epochs": 1, "limit_val_batches": 0}
@@ -102,7 +102,7 @@ class SaveAfterTwoEpochs(L.Callback):
 def test_importance_goes_on_in_a_resumed_run(make_trainer, tmp_path):
     def fit(**options):
         torch.manual_seed(0)
-        net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
+        net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule())
         module = SNNetModule(net, ImportanceSampler(3, gap=3e5, warmup_draws=0, decay=0.5), RECIPE)
         save = SaveAfterTwoEpochs(tmp_path / "two.ckpt")
         trainer = make_trainer(max_epochs=4, limit_train_batches=6, limit_val_batches=0, callbacks=[save])
@@ -118,15 +118,15 @@ def test_importance_goes_on_in_a_resumed_run(make_trainer, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("names", "size", "space"),
+    ("names", "size", "rule"),
     [
-        (["digits_tiny", "digits_small"], (1, 8, 8), PairedSpace()),
-        (["resnet18", "resnet34"], (3, 32, 32), StagedSpace(stages=(1, 2))),  # with batch statistics
+        (["digits_tiny", "digits_small"], (1, 8, 8), PairedRule()),
+        (["resnet18", "resnet34"], (3, 32, 32), StagedRule(stages=(1, 2))),  # with batch statistics
     ],
 )
-def test_frozen_anchors_stay_bit_by_bit_and_stitching_layers_move(make_trainer, names, size, space):
+def test_frozen_anchors_stay_bit_by_bit_and_stitching_layers_move(make_trainer, names, size, rule):
     torch.manual_seed(0)
-    net = SNNet(create_anchors(names, size, 10, weights="random"), space, freeze_anchors=True)
+    net = SNNet(create_anchors(names, size, 10, weights="random"), rule, freeze_anchors=True)
     before = copy.deepcopy(net.state_dict())
     module, record = SNNetModule(net, UniformSampler(3), RECIPE), Record()
 

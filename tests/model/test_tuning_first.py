@@ -15,7 +15,7 @@ from snnet_lightning.network import SNNet
 from snnet_lightning.network.initialise import initialise_by_least_squares
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import ImportanceSampler, SandwichSampler, UniformSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 RECIPE = OptimizerRecipe("adamw", lr=1e-3, warmup_epochs=1)
 STEPS = 4  # an epoch
@@ -45,7 +45,7 @@ class SaveEveryStep(L.Callback):
 def fit(make_trainer):
     def run(epochs, tuning_epochs, *callbacks, sampler=None, ckpt_path=None, samples=64, **options):
         torch.manual_seed(0)
-        net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
+        net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule())
         sampler = sampler or UniformSampler(seed=1)
         module = SNNetModule(net, sampler, RECIPE, tuning_epochs=tuning_epochs, **options)
         watch = Watch()
@@ -82,7 +82,7 @@ def test_stitching_layers_are_initialised_from_the_tuned_anchors(fit):
     _, watch = fit(2, 1, samples=1257)  # all of them, so that their order does not matter
     start, after = watch.states[0], watch.states[STEPS]
     assert all(same(layers(state), layers(start)) for state in watch.states[:STEPS])
-    expected = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
+    expected = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule())
     expected.load_state_dict(after | layers(start))
     data = DigitsDataModule()
     data.setup()
@@ -139,7 +139,7 @@ def test_in_place_distillation_begins_with_the_stitches(fit):
 
 
 def test_frozen_anchors_cannot_be_tuned(make_trainer):
-    net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace(), freeze_anchors=True)
+    net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule(), freeze_anchors=True)
     module = SNNetModule(net, UniformSampler(seed=1), RECIPE, tuning_epochs=1)
     with pytest.raises(InputError, match=r"net\.freeze_anchors=true"):
         make_trainer(max_epochs=2).fit(module, datamodule=DigitsDataModule())

@@ -15,7 +15,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import ImportanceSampler, UniformSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 OPTIMISERS = {
     "adamw": {},
@@ -27,7 +27,7 @@ OPTIMISERS = {
 
 def make(optimiser="adamw", unused="move", sampler=None, seed=0):
     torch.manual_seed(seed)
-    net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace())
+    net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule())
     kwargs = OPTIMISERS[optimiser]
     opt = optimiser.split(",")[0]
     recipe = OptimizerRecipe(opt, lr=1e-2, weight_decay=0.1, warmup_epochs=0, unused=unused, opt_kwargs=kwargs)

@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import StagedSpace
+from snnet_lightning.stitch import StagedRule
 
 NARROW = {"channels": [8, 12, 16, 20]}
 DEPTHS = [{"layers": [1, 2, 1, 1]}, {"layers": [2, 2, 2, 1]}]
@@ -24,7 +24,7 @@ def batch_norm_net() -> Callable[[str], SNNet]:
             anchors = create_anchors(["levit_128s", "levit_128"], (3, 32, 32), 10, "checkpoint")
         else:
             anchors = create_anchors(["resnet18", "resnet18"], (1, 16, 16), 10, "checkpoint", NARROW, DEPTHS)
-        net = SNNet(anchors, StagedSpace(), **options).eval()
+        net = SNNet(anchors, StagedRule(), **options).eval()
         for layer in net.modules():
             if isinstance(layer, _BatchNorm):
                 layer.running_mean.normal_()

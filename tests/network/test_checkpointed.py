@@ -8,24 +8,24 @@ import torch
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.network import SNNet
 from snnet_lightning.network.prefix_tree import forward_all
-from snnet_lightning.stitch import PairedSpace, StagedSpace
+from snnet_lightning.stitch import PairedRule, StagedRule
 
 RANDOM = {"drop_path_rate": 0.4, "proj_drop_rate": 0.2}
 
 
 def vits(**kwargs):
     anchors = create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10, kwargs=kwargs)
-    return SNNet(anchors, PairedSpace()), torch.randn(8, 1, 8, 8)
+    return SNNet(anchors, PairedRule()), torch.randn(8, 1, 8, 8)
 
 
 def resnets():
     anchors = create_anchors(["resnet18", "resnet26"], (3, 64, 64), 10, "checkpoint")
-    return SNNet(anchors, StagedSpace([1, 2])), torch.randn(4, 3, 64, 64)
+    return SNNet(anchors, StagedRule([1, 2])), torch.randn(4, 3, 64, 64)
 
 
 def levits():
     anchors = create_anchors(["levit_128s", "levit_128"], (3, 224, 224), 10, "checkpoint")
-    return SNNet(anchors, StagedSpace([0, 1])), torch.randn(2, 3, 224, 224)
+    return SNNet(anchors, StagedRule([0, 1])), torch.randn(2, 3, 224, 224)
 
 
 MAKERS = {"vit": lambda: vits(**RANDOM), "resnet": resnets, "levit": levits}

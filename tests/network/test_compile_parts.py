@@ -14,7 +14,7 @@ from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.network import SNNet
 from snnet_lightning.network.compile_parts import compile_in_place
 from snnet_lightning.network.initialise import initialise_by_least_squares
-from snnet_lightning.stitch import PairedSpace, StagedSpace
+from snnet_lightning.stitch import PairedRule, StagedRule
 
 DIGITS = ["digits_tiny", "digits_small"]
 
@@ -30,13 +30,13 @@ def fresh_compiler():
 
 def digits(**kwargs):
     torch.manual_seed(0)
-    return SNNet(create_anchors(DIGITS, (1, 8, 8), 10, "checkpoint", {"depth": 3, **kwargs}), PairedSpace())
+    return SNNet(create_anchors(DIGITS, (1, 8, 8), 10, "checkpoint", {"depth": 3, **kwargs}), PairedRule())
 
 
 def resnets():
     torch.manual_seed(0)
     small = {"channels": [8, 8, 16, 16], "layers": [1, 2, 2, 1]}
-    return SNNet(create_anchors(["resnet18", "resnet26"], (3, 32, 32), 10, "checkpoint", small), StagedSpace([1, 2]))
+    return SNNet(create_anchors(["resnet18", "resnet26"], (3, 32, 32), 10, "checkpoint", small), StagedRule([1, 2]))
 
 
 class Graphs(list):
@@ -107,7 +107,7 @@ def test_logits_and_gradients_are_those_of_the_plain_network(make):
 def test_the_option_compiles_every_block_and_stitching_layer(monkeypatch):
     seen = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module: seen.append(module))
-    net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedSpace(), compile_parts=True)
+    net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedRule(), compile_parts=True)
     blocks = [block for anchor in net.anchors for block in anchor.model.blocks]
     assert {*map(id, seen)} == {*map(id, blocks), *map(id, net.stitching_layers.values())}
 

@@ -5,7 +5,7 @@ from timm.layers import DropPath
 
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import TwoWaySpace
+from snnet_lightning.stitch import TwoWayRule
 
 VIT = {"embed_dim": 16, "depth": 4, "num_heads": 2}
 EACH = [VIT | {"drop_path_rate": 0.3}, VIT | {"drop_path_rate": 0.0}]
@@ -26,7 +26,7 @@ def rates(net):
 def make(**options):
     torch.manual_seed(0)
     names = ["deit3_small_patch16_224", "deit3_base_patch16_224"]
-    return SNNet(create_anchors(names, (3, 32, 32), 10, "checkpoint", kwargs_each=EACH), TwoWaySpace(), **options)
+    return SNNet(create_anchors(names, (3, 32, 32), 10, "checkpoint", kwargs_each=EACH), TwoWayRule(), **options)
 
 
 def test_linear_is_timms():

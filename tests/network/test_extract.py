@@ -14,7 +14,7 @@ from snnet_lightning.anchors import create_anchors
 from snnet_lightning.evaluation.cost import count_flops, stitch_costs
 from snnet_lightning.network import SNNet
 from snnet_lightning.network.route_statistics import own_statistics
-from snnet_lightning.stitch import PairedSpace, StagedSpace, TwoWaySpace
+from snnet_lightning.stitch import PairedRule, StagedRule, TwoWayRule
 from snnet_lightning.stitch.route import Layer
 
 DIGITS = ["digits_tiny", "digits_small", "digits_base"]
@@ -48,11 +48,11 @@ def some_of(space):
     return [space.anchors[0], joints[0], joints[-1]]
 
 
-@pytest.mark.parametrize("space", [PairedSpace(), PairedSpace(pairs="all", final_norm=False), TwoWaySpace()], ids=repr)
-def test_every_stitch_of_digits(space):
+@pytest.mark.parametrize("rule", [PairedRule(), PairedRule(pairs="all", final_norm=False), TwoWayRule()], ids=repr)
+def test_every_stitch_of_digits(rule):
     torch.manual_seed(0)
-    names = DIGITS[::2] if isinstance(space, TwoWaySpace) else DIGITS
-    net = SNNet(create_anchors(names, (1, 8, 8), 10), space).eval()
+    names = DIGITS[::2] if isinstance(rule, TwoWayRule) else DIGITS
+    net = SNNet(create_anchors(names, (1, 8, 8), 10), rule).eval()
     costs = stitch_costs(net)
     for stitch in net.space:
         assert_is_the_stitch(net, stitch, costs)
@@ -65,21 +65,21 @@ PUBLISHED = {
     "deit_ti_s_b": (
         ["deit_tiny_patch16_224", "deit_small_patch16_224"],
         32,
-        PairedSpace(final_norm=False),
+        PairedRule(final_norm=False),
         {"kwargs": {"depth": 4, "num_heads": 2}, "kwargs_each": [{"embed_dim": 16}, {"embed_dim": 32}]},
     ),
     "deit3_s_l": (
         ["deit3_small_patch16_224", "deit3_large_patch16_224"],
         32,
-        TwoWaySpace(),
+        TwoWayRule(),
         {"kwargs": {"num_heads": 2}, "kwargs_each": [{"embed_dim": 16, "depth": 4}, {"embed_dim": 32, "depth": 6}]},
     ),
-    "levit_192_256": (["levit_192", "levit_256"], 64, StagedSpace(), {}),
-    "resnet18_50": (["resnet18", "resnet50"], 64, StagedSpace(), RESNETS),
+    "levit_192_256": (["levit_192", "levit_256"], 64, StagedRule(), {}),
+    "resnet18_50": (["resnet18", "resnet50"], 64, StagedRule(), RESNETS),
     "resnet18_swin_ti": (
         ["resnet18", "swin_tiny_patch4_window7_224"],
         64,
-        StagedSpace(stages=(0, 1)),
+        StagedRule(stages=(0, 1)),
         {
             "kwargs_each": [
                 {"channels": (8, 12, 16, 20), "layers": (2, 2, 2, 2)},
@@ -90,7 +90,7 @@ PUBLISHED = {
     "swin_ti_s_b": (
         ["swin_tiny_patch4_window7_224", "swin_small_patch4_window7_224"],
         64,
-        StagedSpace(),
+        StagedRule(),
         {
             "kwargs": SWIN | {"num_heads": (1, 2, 2)},
             "kwargs_each": [{"embed_dim": 16, "depths": (2, 4, 2)}, {"embed_dim": 32, "depths": (2, 6, 2)}],
@@ -99,10 +99,10 @@ PUBLISHED = {
 }
 
 
-def narrow_net(names, size, space, kwargs):
+def narrow_net(names, size, rule, kwargs):
     """Anchors with random weights, and running statistics that are not those of new layers."""
     torch.manual_seed(0)
-    net = SNNet(create_anchors(names, (3, size, size), 5, "checkpoint", **kwargs), space).eval()
+    net = SNNet(create_anchors(names, (3, size, size), 5, "checkpoint", **kwargs), rule).eval()
     for layer in net.modules():
         if isinstance(layer, _BatchNorm):
             nn.init.uniform_(layer.running_mean, -0.1, 0.1)
@@ -138,7 +138,7 @@ def test_calibrated_statistics_are_its_own(batch_norm_net):
 
 def test_a_low_rank_term_is_folded_in():
     torch.manual_seed(0)
-    net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedSpace(), low_rank=4).eval()
+    net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedRule(), low_rank=4).eval()
     for layer in net.stitching_layers.values():
         nn.init.normal_(layer.transform.lora_B)
     stitch, costs = net.space[20], stitch_costs(net)
@@ -154,7 +154,7 @@ def test_a_low_rank_term_is_folded_in():
 def test_what_only_training_runs_is_left_out():
     torch.manual_seed(0)
     anchors = create_anchors(["resnet18", "resnet18"], (1, 16, 16), 10, "checkpoint", {"channels": (8, 12, 16, 20)})
-    net = SNNet(anchors, StagedSpace(), split_batchnorm=True).eval()
+    net = SNNet(anchors, StagedRule(), split_batchnorm=True).eval()
     costs = stitch_costs(net)
     for stitch in some_of(net.space):
         assert_is_the_stitch(net, stitch, costs)
@@ -203,7 +203,7 @@ def test_out_of_a_network_that_was_compiled_and_has_run():
     torch.manual_seed(0)
     kwargs = {"kwargs": {"img_size": 32, "depth": (1, 2, 1)}}  # LeViT caches its attention biases
     net = SNNet(
-        create_anchors(["levit_128s", "levit_192"], (3, 32, 32), 5, "checkpoint", **kwargs), StagedSpace()
+        create_anchors(["levit_128s", "levit_192"], (3, 32, 32), 5, "checkpoint", **kwargs), StagedRule()
     ).eval()
     images = images_for(net)
     with torch.enable_grad():

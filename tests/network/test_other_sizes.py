@@ -8,7 +8,7 @@ from snnet_lightning.anchors import create_anchors
 from snnet_lightning.errors import InputError
 from snnet_lightning.network import SNNet
 from snnet_lightning.network.prefix_tree import forward_all
-from snnet_lightning.stitch import FittingSpace, PairedSpace, StagedSpace, TwoWaySpace
+from snnet_lightning.stitch import FittingRule, PairedRule, StagedRule, TwoWayRule
 from snnet_lightning.stitch.route import Layer
 
 DYNAMIC = {"dynamic_img_size": True}
@@ -18,10 +18,10 @@ DEITS = ["deit_tiny_patch16_224", "deit_small_patch16_224"]
 SWINS = ["swin_tiny_patch4_window7_224", "swin_small_patch4_window7_224"]
 
 
-def make(names, space, each, size=64, low_rank=None):
+def make(names, rule, each, size=64, low_rank=None):
     torch.manual_seed(0)
     anchors = create_anchors(names, (3, size, size), 5, "checkpoint", {}, each)
-    net = SNNet(anchors, space, low_rank).eval()
+    net = SNNet(anchors, rule, low_rank).eval()
     for name, parameter in net.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter)
@@ -43,11 +43,11 @@ def by_hand(net: SNNet, stitch, x: Tensor) -> Tensor:
 
 
 NETS = {
-    "paired": lambda: make(DEITS, PairedSpace(), [VIT | DYNAMIC, VIT | DYNAMIC | {"embed_dim": 32}]),
-    "two-way": lambda: make(DEITS, TwoWaySpace(), [VIT | DYNAMIC, VIT | DYNAMIC | {"depth": 4}], low_rank=2),
-    "swins": lambda: make(SWINS, StagedSpace(), [SWIN | DYNAMIC, SWIN | DYNAMIC | {"depths": (3, 2)}]),
-    "maps to windows": lambda: make(["resnet10t", SWINS[0]], FittingSpace(), [{}, SWIN | DYNAMIC | {"depths": (6, 2)}]),
-    "low rank on maps": lambda: make(["resnet10t", "resnet18"], StagedSpace(), None, low_rank=2),
+    "paired": lambda: make(DEITS, PairedRule(), [VIT | DYNAMIC, VIT | DYNAMIC | {"embed_dim": 32}]),
+    "two-way": lambda: make(DEITS, TwoWayRule(), [VIT | DYNAMIC, VIT | DYNAMIC | {"depth": 4}], low_rank=2),
+    "swins": lambda: make(SWINS, StagedRule(), [SWIN | DYNAMIC, SWIN | DYNAMIC | {"depths": (3, 2)}]),
+    "maps to windows": lambda: make(["resnet10t", SWINS[0]], FittingRule(), [{}, SWIN | DYNAMIC | {"depths": (6, 2)}]),
+    "low rank on maps": lambda: make(["resnet10t", "resnet18"], StagedRule(), None, low_rank=2),
 }
 
 
@@ -67,11 +67,11 @@ def test_every_stitch_is_its_parts_by_hand(kind, size):
 
 
 FIXED = {
-    "positions of one size": lambda: make(DEITS, PairedSpace(), [VIT | DYNAMIC, VIT]),
+    "positions of one size": lambda: make(DEITS, PairedRule(), [VIT | DYNAMIC, VIT]),
     "rotary positions": lambda: make(
-        ["vit_small_patch16_dinov3", DEITS[0]], PairedSpace(), [{**VIT, "embed_dim": 32}, VIT | DYNAMIC]
+        ["vit_small_patch16_dinov3", DEITS[0]], PairedRule(), [{**VIT, "embed_dim": 32}, VIT | DYNAMIC]
     ),
-    "tokens to maps": lambda: make([DEITS[0], "xcit_nano_12_p16_224"], PairedSpace(), [VIT | DYNAMIC, VIT]),
+    "tokens to maps": lambda: make([DEITS[0], "xcit_nano_12_p16_224"], PairedRule(), [VIT | DYNAMIC, VIT]),
 }
 
 

@@ -13,7 +13,7 @@ from snnet_lightning.data.order import Draw
 from snnet_lightning.network import SNNet
 from snnet_lightning.network.initialise import initialise_by_least_squares
 from snnet_lightning.network.refine import refine
-from snnet_lightning.stitch import PairedSpace, StagedSpace, TwoWaySpace
+from snnet_lightning.stitch import PairedRule, StagedRule, TwoWayRule
 
 LINEAR = ("transform.weight", "transform.bias")
 
@@ -23,10 +23,10 @@ def digits(train, count):
     return [torch.stack(column) for column in zip(*items, strict=True)]
 
 
-def digits_pair(space):
+def digits_pair(rule):
     """The two smaller anchors with their shipped weights, and three batches."""
     torch.manual_seed(0)
-    net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), space)
+    net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), rule)
     images = digits(train=True, count=192)[0].split(64)
     initialise_by_least_squares(net, images, 100)
     return net, images
@@ -36,14 +36,14 @@ def resnets(**options):
     """With BatchNorm and random weights, and three batches."""
     torch.manual_seed(0)
     anchors = create_anchors(["resnet18", "resnet26"], (3, 32, 32), 10, "random", {"channels": [8, 8, 16, 16]})
-    net = SNNet(anchors, StagedSpace((1, 2)), **options)
+    net = SNNet(anchors, StagedRule((1, 2)), **options)
     images = torch.randn(48, 3, 32, 32).split(16)
     initialise_by_least_squares(net, images, 48)
     return net, images
 
 
 def test_without_labels_half_of_what_least_squares_loses_is_won_back():
-    net, _ = digits_pair(PairedSpace())
+    net, _ = digits_pair(PairedRule())
     images, _ = digits(train=True, count=1257)
 
     @torch.no_grad()
@@ -62,9 +62,9 @@ def test_without_labels_half_of_what_least_squares_loses_is_won_back():
     assert shortfall() < before / 2
 
 
-@pytest.mark.parametrize("space", [PairedSpace(), TwoWaySpace()], ids=["shared layers", "crossed twice"])
-def test_steps_are_those_of_one_graph_that_holds_all_stitches_of_the_step(space):
-    net, images = digits_pair(space)
+@pytest.mark.parametrize("rule", [PairedRule(), TwoWayRule()], ids=["shared layers", "crossed twice"])
+def test_steps_are_those_of_one_graph_that_holds_all_stitches_of_the_step(rule):
+    net, images = digits_pair(rule)
     expected = copy.deepcopy(net).eval().requires_grad_(False)
     refine(net, iter(images), steps=2, lr=0.02)
 
@@ -92,7 +92,7 @@ def _divergence(net, stitch, images):
 
 
 def test_the_losses_told_are_of_all_stitches_on_the_first_batch():
-    net, images = digits_pair(PairedSpace())
+    net, images = digits_pair(PairedRule())
     net.eval()
 
     @torch.no_grad()
@@ -125,7 +125,7 @@ def test_only_what_least_squares_fits_is_trained(low_rank, frozen):
 
 
 def test_layers_that_got_no_better_stay_as_they_were():
-    net, images = digits_pair(PairedSpace())
+    net, images = digits_pair(PairedRule())
     state = copy.deepcopy(net.state_dict())
     before, after = refine(net, iter(images), steps=2, lr=1e6)
     assert not after < before
@@ -133,7 +133,7 @@ def test_layers_that_got_no_better_stay_as_they_were():
 
 
 def test_memory_is_that_of_one_stitch(peak_of_saved_activations):
-    net, images = digits_pair(TwoWaySpace())
+    net, images = digits_pair(TwoWayRule())
     together = peak_of_saved_activations(lambda: refine(net, iter(images), steps=2, lr=0.01))
     net.eval().anchors.requires_grad_(False)
     alone = max(

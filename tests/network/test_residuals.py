@@ -12,7 +12,7 @@ from snnet_lightning.network.least_squares import CoMoments, pseudo_inverse, sol
 from snnet_lightning.network.residuals import linear_cka, relative, squared_error
 from snnet_lightning.network.snnet import module_key
 from snnet_lightning.network.stitching_layer import tokens_of
-from snnet_lightning.stitch import StagedSpace
+from snnet_lightning.stitch import StagedRule
 from snnet_lightning.stitch.route import anchor_route, stitch_name
 
 SAMPLES = 40
@@ -49,7 +49,7 @@ def net_and_images(request, digits_net):
         return digits_net, digits()
     torch.manual_seed(0)
     anchors = create_anchors(["resnet18", "resnet34"], (3, 64, 64), 10, weights="random")
-    net = SNNet(anchors, StagedSpace(stages=(1, 2))).eval()
+    net = SNNet(anchors, StagedRule(stages=(1, 2))).eval()
     return net, pictures()
 
 

@@ -17,7 +17,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
-from snnet_lightning.stitch import PairedSpace, StagedSpace
+from snnet_lightning.stitch import PairedRule, StagedRule
 
 NARROW = {"channels": [8, 8, 16, 16]}
 
@@ -25,7 +25,7 @@ NARROW = {"channels": [8, 8, 16, 16]}
 def resnets(seed=0, **options):
     torch.manual_seed(seed)
     anchors = create_anchors(["resnet18", "resnet34"], (3, 32, 32), 10, "checkpoint", NARROW)
-    return SNNet(anchors, StagedSpace((1, 2)), **options)
+    return SNNet(anchors, StagedRule((1, 2)), **options)
 
 
 @pytest.fixture
@@ -128,10 +128,10 @@ def test_both_halves_are_trained(split):
 def test_what_cannot_be_split_is_refused():
     anchors = create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10)
     with pytest.raises(InputError, match=r"net.split_batchnorm=true: no anchor has a BatchNorm"):
-        SNNet(anchors, PairedSpace(), split_batchnorm=True)
+        SNNet(anchors, PairedRule(), split_batchnorm=True)
     anchors = create_anchors(["levit_192", "levit_256"], (3, 224, 224), 10, "checkpoint")
     with pytest.raises(InputError, match=r"levit_192 has a BatchNorm1d, not of feature maps"):
-        SNNet(anchors, StagedSpace(), split_batchnorm=True)
+        SNNet(anchors, StagedRule(), split_batchnorm=True)
     net = resnets(split_batchnorm=True)
     with pytest.raises(InputError, match=r"data.batch_size=5: must be even"):
         SNNetModule(net, UniformSampler(1), OptimizerRecipe("sgd", lr=1e-2), batch_size=5)

@@ -9,7 +9,7 @@ import torch
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim.adaptive_clipping import classifiers, clip_adaptively
-from snnet_lightning.stitch import PairedSpace, StagedSpace
+from snnet_lightning.stitch import PairedRule, StagedRule
 
 FACTOR, EPS = 0.01, 1e-3
 
@@ -60,7 +60,7 @@ def test_classifiers_too_where_wanted(digits_net):
 
 def test_frozen_parameters_may_be_without_a_gradient():
     torch.manual_seed(0)
-    net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace(), low_rank=2)
+    net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule(), low_rank=2)
     net.anchors.requires_grad_(False)
     net(torch.randn(2, 1, 8, 8), net.space.stitches[-1]).sum().backward()
     clip_adaptively(net, FACTOR)
@@ -71,7 +71,7 @@ def test_frozen_parameters_may_be_without_a_gradient():
 
 def test_distilled_models_have_two_classifiers():
     anchors = create_anchors(["levit_192", "levit_256"], (3, 224, 224), 10, "checkpoint")
-    net = SNNet(anchors, StagedSpace())
+    net = SNNet(anchors, StagedRule())
     for parameter in net.parameters():
         parameter.grad = torch.ones_like(parameter)
     clip_adaptively(net, FACTOR)

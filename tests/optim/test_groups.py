@@ -5,7 +5,7 @@ import pytest
 from snnet_lightning.anchors import create_anchors
 from snnet_lightning.network import SNNet
 from snnet_lightning.optim.groups import parameter_groups
-from snnet_lightning.stitch import StagedSpace
+from snnet_lightning.stitch import StagedRule
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_positions_and_stitching_biases_decay_where_wanted(digits_net):
     ],
 )
 def test_position_biases_of_families_decay_where_wanted(names, size, named):
-    net = SNNet(create_anchors(names, (3, size, size), 10, "checkpoint"), StagedSpace())
+    net = SNNet(create_anchors(names, (3, size, size), 10, "checkpoint"), StagedRule())
     ids = {id(parameter) for name, parameter in net.named_parameters() if name.endswith(named)}
     assert len(ids) >= 24
     for positions in (False, True):

@@ -8,9 +8,9 @@ from scipy.stats import chisquare
 
 from snnet_lightning.sampler import FlopsGroupedSampler
 from snnet_lightning.sampler.flops_grouped import flops_groups
-from snnet_lightning.stitch import PairedSpace, TwoWaySpace
+from snnet_lightning.stitch import PairedRule, TwoWayRule
 
-SPACE = PairedSpace()(["a", "b"], [(3,), (3,)])  # 9 stitches
+SPACE = PairedRule()(["a", "b"], [(3,), (3,)])  # 9 stitches
 FLOPS = dict(zip(SPACE, [10, 50, 21, 30, 11, 20, 12, 31, 32], strict=True))
 GROUPS = [[0, 4, 6, 5], [2, 3, 7], [8], [1]]  # 10 11 12 20 | 21 30 31 | 32 | 50
 STEPS = 20_000
@@ -29,7 +29,7 @@ def test_a_group_holds_all_within_the_gap_of_its_first():
 def test_published_groups_of_deit3_s_l():
     """By the published FLOPs; S has 12 blocks, L 24."""
     published = json.loads((Path(__file__).parents[1] / "golden" / "flops_deit3_s_l.json").read_text())["flops"]
-    flops = dict(zip(TwoWaySpace()(["s", "l"], [(12,), (24,)]), published, strict=True))
+    flops = dict(zip(TwoWayRule()(["s", "l"], [(12,), (24,)]), published, strict=True))
     assert [len(group) for group in flops_groups(flops, 1e9)] == [1, *[12] * 11, 1]
 
 

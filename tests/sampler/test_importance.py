@@ -11,9 +11,9 @@ from torch import nn
 
 from snnet_lightning.sampler import ImportanceSampler
 from snnet_lightning.sampler.importance import mean_importance
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
-SPACE = PairedSpace()(["a", "b"], [(3,), (3,)])  # 9 stitches
+SPACE = PairedRule()(["a", "b"], [(3,), (3,)])  # 9 stitches
 FLOPS = dict(zip(SPACE, [10, 50, 21, 30, 11, 20, 12, 31, 32], strict=True))
 GROUPS = [[0, 4, 6, 5], [2, 3, 7], [8], [1]]  # 10 11 12 20 | 21 30 31 | 32 | 50
 IMPORTANCE = {0: 3e-6, 4: 1e-6, 6: 5e-6, 2: 7e-5, 3: 2e-5, 7: 2e-5, 8: 1.0}  # not of 5 and 1

@@ -8,9 +8,9 @@ from scipy.stats import chisquare
 
 from snnet_lightning.errors import InputError
 from snnet_lightning.sampler import SandwichSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
-SPACE = PairedSpace()(["small", "middle", "large"], [(2,), (2,), (2,)])  # 3 anchors, 2 * 4 stitches
+SPACE = PairedRule()(["small", "middle", "large"], [(2,), (2,), (2,)])  # 3 anchors, 2 * 4 stitches
 FLOPS = dict.fromkeys(SPACE, 1)
 STEPS = 20_000
 

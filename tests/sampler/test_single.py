@@ -4,9 +4,9 @@ import pytest
 
 from snnet_lightning.errors import InputError
 from snnet_lightning.sampler import SingleSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
-FLOPS = dict.fromkeys(PairedSpace()(["a", "b"], [(3,), (3,)]), 1)
+FLOPS = dict.fromkeys(PairedRule()(["a", "b"], [(3,), (3,)]), 1)
 
 
 @pytest.mark.parametrize(("asked", "found"), [("b", 1), (1, 1), ("a[:1] > b[1:]", 3), (8, 8)])

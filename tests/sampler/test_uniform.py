@@ -6,9 +6,9 @@ import pytest
 from scipy.stats import chisquare
 
 from snnet_lightning.sampler import UniformSampler
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
-SPACE = dict.fromkeys(PairedSpace()(["a", "b"], [(3,), (3,)]), 1)  # 9 stitches, whose cost does not matter
+SPACE = dict.fromkeys(PairedRule()(["a", "b"], [(3,), (3,)]), 1)  # 9 stitches, whose cost does not matter
 STEPS = 20_000
 
 

@@ -14,7 +14,7 @@ from snnet_lightning.evaluation.metrics import Score
 from snnet_lightning.evaluation.results import stitch_rows
 from snnet_lightning.network import SNNet
 from snnet_lightning.network.create import create_net
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 from tests.network.conftest import batch_norm_net
 
 __all__ = ["batch_norm_net"]
@@ -29,7 +29,7 @@ def _evaluated() -> SNNet:
     data = DigitsDataModule()
     net = create_net(
         AnchorFamily(NAMES, (1, 8, 8), 10),
-        PairedSpace(),
+        PairedRule(),
         preprocessing=Preprocessing(**data.preprocessing),
         class_names=[f"the {name}" for name in data.class_names],
     ).eval()

@@ -17,7 +17,7 @@ from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.data.order import Draw
 from snnet_lightning.description import Origin
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 
 def code_in(folder):
@@ -118,7 +118,7 @@ def test_the_transform_is_that_of_the_evaluation(tmp_path):
     data.setup()
     image, _ = data.test_set[Draw(0)]
     net = SNNet(
-        create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedSpace(), preprocessing=data.preprocessing
+        create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule(), preprocessing=data.preprocessing
     )
     pixels = np.uint8(np.round(data.test_set.raw([0])[0, 0].numpy() * 255))
     prepared = create_transform(**net.description.data_config)(Image.fromarray(pixels))

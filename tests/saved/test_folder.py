@@ -18,7 +18,7 @@ from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.evaluation.metrics import Score
 from snnet_lightning.evaluation.results import stitch_rows
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 from tests.conftest import DIGITS
 from tests.network.test_route_statistics import calibrated
 
@@ -28,7 +28,7 @@ def saved(tmp_path_factory):
     """The folder of ``digits_net`` instead."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("saved") / "net"
-    SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedSpace()).save_pretrained(folder)
+    SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedRule()).save_pretrained(folder)
     return folder
 
 
@@ -150,7 +150,7 @@ def test_what_asks_for_a_terabyte_is_refused(folder, kwargs):
         ({"format": 99}, "format 99"),
         ({"_target_": "os.system"}, "_target_"),
         ({"anchors": []}, "anchors"),
-        ({"stitch": {"space": "os.system"}}, "no stitch space"),
+        ({"stitch": {"space": "os.system"}}, "no stitch rule"),
         ({"num_classes": 7}, "does not fit the configured network: 6 of another shape"),
         ({"library_name": "timm"}, "library_name"),
         ({"origin": {"base_models": ["../../etc/passwd"]}}, "origin.base_models.0"),

@@ -12,7 +12,7 @@ from snnet_lightning.anchors import create_anchors
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 from tests.network.test_route_statistics import calibrated
 from tests.saved.test_folder import change, contents, refusal
 
@@ -67,7 +67,7 @@ def test_timm_is_told_of_classes_and_preprocessing(evaluated, tmp_path):
 def test_a_small_stitch_of_a_large_network(tmp_path):
     """Its description is of far more parameters than the folder holds."""
     names = ["vit_tiny_patch16_224", "vit_base_patch16_224"]
-    net = SNNet(create_anchors(names, (3, 32, 32), 10, "random", {"depth": 6}), PairedSpace()).eval()
+    net = SNNet(create_anchors(names, (3, 32, 32), 10, "random", {"depth": 6}), PairedRule()).eval()
     last = list(net.space)[-1]
     assert sum(p.numel() for p in net.parameters()) > 4 * stitch_costs(net)[last].params + 10**6
     net.save_pretrained(tmp_path / "net", stitch=last)

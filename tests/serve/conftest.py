@@ -27,7 +27,7 @@ from snnet_lightning.evaluation.results import stitch_rows
 from snnet_lightning.latency.table import BatchLatency, Latency, StitchLatency
 from snnet_lightning.network import SNNet
 from snnet_lightning.serve.options import Serving
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 
 SLACK = {"_target_": "snnet_lightning.serve.policy.Slack", "hysteresis": 0.1}
 DIGITS = ["digits_tiny", "digits_small", "digits_base"]
@@ -57,7 +57,7 @@ def invented_network(names: list[str], input_size: tuple[int, int, int]) -> SNNe
     mean, std = ((value,) * input_size[0] for value in (0.3, 0.4))
     preprocessing = Preprocessing(mean=mean, std=std, interpolation="bilinear", crop_pct=1.0)
     anchors = create_anchors(names, input_size, 10, "pretrained" if names == DIGITS else "random")
-    net = SNNet(anchors, PairedSpace(), preprocessing=preprocessing, class_names=list(map(str, range(10)))).eval()
+    net = SNNet(anchors, PairedRule(), preprocessing=preprocessing, class_names=list(map(str, range(10)))).eval()
     rows = stitch_rows(stitch_costs(net))
     most = max(row.flops for row in rows)
     net.rows = [replace(row, acc1=90 + 9 * row.flops / most, acc5=99.0, loss=0.1, images=540) for row in rows]

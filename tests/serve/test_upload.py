@@ -13,7 +13,7 @@ from timm.data import create_transform
 from snnet_lightning.description import Preprocessing, describe
 from snnet_lightning.errors import InputError
 from snnet_lightning.serve.upload import RequestError, Resizing, pixels_in
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 from tests.serve.conftest import encoded
 
 MOST = 1_000_000
@@ -23,7 +23,7 @@ def description(channels=3, side=32, crop_pct=0.875, interpolation="bicubic", wi
     anchors = ({"name": "a", "alias": "a"}, {"name": "b", "alias": "b"})
     known = Preprocessing(mean=(0.4,) * channels, std=(0.3,) * channels, interpolation=interpolation, crop_pct=crop_pct)
     return describe(
-        anchors=anchors, input_size=(channels, side, width or side), num_classes=10, stitch=PairedSpace(),
+        anchors=anchors, input_size=(channels, side, width or side), num_classes=10, stitch=PairedRule(),
         preprocessing=known,
     )  # fmt: skip
 

@@ -1,9 +1,9 @@
-"""The paired space against the counts of the paper and a listing made by hand."""
+"""The paired rule against the counts of the paper and a listing made by hand."""
 
 import pytest
 
 from snnet_lightning.errors import InputError
-from snnet_lightning.stitch import PairedSpace
+from snnet_lightning.stitch import PairedRule
 from snnet_lightning.stitch.paired import sliding_window_pairs
 from snnet_lightning.stitch.route import Block, Head, Layer, Stem
 
@@ -28,7 +28,7 @@ def test_windows_are_cut_short_at_the_depth():
 
 
 def test_deit_space_has_71_stitches_in_the_published_order():
-    space = PairedSpace()(DEIT, [(12,)] * 3)
+    space = PairedRule()(DEIT, [(12,)] * 3)
     assert [s.id for s in space] == list(range(71))
     assert [s.name for s in space][:5] == [
         *DEIT,
@@ -40,20 +40,20 @@ def test_deit_space_has_71_stitches_in_the_published_order():
 
 
 def test_route_of_a_stitch():
-    space = PairedSpace()(["a", "b"], [(3,), (3,)])
+    space = PairedRule()(["a", "b"], [(3,), (3,)])
     stitch = space["a[:2] > b[2:]"]
     assert stitch.route == (Stem(0), Block(0, 0, 0), Block(0, 0, 1), Layer((0, 1)), Block(1, 0, 2), Head(1))
     assert stitch.anchors == (0, 1)
 
 
 def test_without_final_norm_spares_the_anchors():
-    space = PairedSpace(final_norm=False)(["a", "b"], [(3,), (3,)])
+    space = PairedRule(final_norm=False)(["a", "b"], [(3,), (3,)])
     assert {s.route[-1].norm for s in space if s.is_anchor} == {True}
     assert {s.route[-1].norm for s in space if not s.is_anchor} == {False}
 
 
 def test_all_pairs():
-    space = PairedSpace(pairs="all")(DEIT, [(12,)] * 3)
+    space = PairedRule(pairs="all")(DEIT, [(12,)] * 3)
     assert len(space) == 3 + 3 * 34
     assert space[37].name.startswith("deit_tiny[:1] > deit_base")
 
@@ -61,10 +61,10 @@ def test_all_pairs():
 @pytest.mark.parametrize("depths", [[(12,), (24,)], [(2, 2), (2, 2)]])
 def test_unfit_depths_are_refused(depths):
     with pytest.raises(InputError, match=r"one stage and equal depth.*a \d.*b \d"):
-        PairedSpace()(["a", "b"], depths)
+        PairedRule()(["a", "b"], depths)
 
 
 @pytest.mark.parametrize(("key", "says"), [(71, "ids run from 0 to 70"), (-1, "ids run"), ("x", "name reads like")])
 def test_an_unknown_stitch_is_refused(key, says):
     with pytest.raises(InputError, match=says):
-        PairedSpace()(DEIT, [(12,)] * 3)[key]
+        PairedRule()(DEIT, [(12,)] * 3)[key]

@@ -1,9 +1,9 @@
-"""The staged space against the published counts and a listing made by hand."""
+"""The staged rule against the published counts and a listing made by hand."""
 
 import pytest
 
 from snnet_lightning.errors import InputError
-from snnet_lightning.stitch import FittingSpace, StagedSpace
+from snnet_lightning.stitch import FittingRule, StagedRule
 from snnet_lightning.stitch.staged import matching_stages, stage_pairs
 
 
@@ -18,7 +18,7 @@ from snnet_lightning.stitch.staged import matching_stages, stage_pairs
 )
 def test_published_counts(stages, depths, stitches, layers):
     names = [f"a{i}" for i in range(len(depths))]
-    space = StagedSpace(stages)(names, depths)
+    space = StagedRule(stages)(names, depths)
     assert [s.id for s in space] == list(range(stitches))
     assert len(space.crossings) == layers
 
@@ -46,18 +46,18 @@ def test_a_staged_stitch_never_enters_at_the_first_block(front, end):
 
 
 def test_names_give_stage_and_block():
-    space = StagedSpace()(["swin_tiny", "swin_small"], [(2, 2, 6, 2), (2, 2, 18, 2)])
+    space = StagedRule()(["swin_tiny", "swin_small"], [(2, 2, 6, 2), (2, 2, 18, 2)])
     assert "swin_tiny[2:3] > swin_small[2:7]" in [s.name for s in space]
 
 
 def test_a_stage_that_there_is_not_is_refused():
     with pytest.raises(InputError, match="there is no stage 4; the anchors have stages 0 to 3"):
-        StagedSpace([1, 4])(["a", "b"], [(2, 2, 2, 2)] * 2)
+        StagedRule([1, 4])(["a", "b"], [(2, 2, 2, 2)] * 2)
 
 
 def test_nothing_to_stitch_is_refused():
     with pytest.raises(InputError, match="nothing to stitch between a, b"):
-        StagedSpace()(["a", "b"], [(1, 1), (1, 1)])
+        StagedRule()(["a", "b"], [(1, 1), (1, 1)])
 
 
 def test_anchors_with_other_numbers_of_stages_meet_where_they_have_as_many_pixels():
@@ -66,10 +66,10 @@ def test_anchors_with_other_numbers_of_stages_meet_where_they_have_as_many_pixel
     ]  # fmt: skip
     assert matching_stages((196,), (3136, 784, 196, 49)) == [(0, 2)]
     with pytest.raises(InputError, match="cannot be numbered"):
-        StagedSpace([0])(["a", "b"], [(2,), (2, 2)], [(196,), (196, 49)])
+        StagedRule([0])(["a", "b"], [(2,), (2, 2)], [(196,), (196, 49)])
 
 
-def test_the_fitting_space_goes_by_shape():
-    assert FittingSpace()(["a", "b"], [(12,), (12,)]).kind == "paired"
-    assert FittingSpace()(["a", "b"], [(12,), (24,)]).kind == "two_way"
-    assert FittingSpace()(["a", "b"], [(2, 2), (2, 4)]).kind == "staged"
+def test_the_fitting_rule_goes_by_shape():
+    assert FittingRule()(["a", "b"], [(12,), (12,)]).kind == "paired"
+    assert FittingRule()(["a", "b"], [(12,), (24,)]).kind == "two_way"
+    assert FittingRule()(["a", "b"], [(2, 2), (2, 4)]).kind == "staged"

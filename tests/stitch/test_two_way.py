@@ -1,21 +1,21 @@
-"""The two-way space of SN-Netv2 against its published ids."""
+"""The two-way rule of SN-Netv2 against its published ids."""
 
 import pytest
 
 from snnet_lightning.errors import InputError
-from snnet_lightning.stitch import TwoWaySpace
+from snnet_lightning.stitch import TwoWayRule
 
 
 @pytest.mark.parametrize("large", [12, 24])
 def test_134_of_135_ids_can_be_run(large):
-    space = TwoWaySpace()(["s", "l"], [(12,), (large,)])
+    space = TwoWayRule()(["s", "l"], [(12,), (large,)])
     assert [s.id for s in space] == [i for i in range(135) if i != 13]
     assert len(space.crossings) == 22
     assert len(space.idle) == 1
 
 
 def test_routes_by_hand():
-    space = TwoWaySpace()(["s", "l"], [(3,), (6,)])
+    space = TwoWayRule()(["s", "l"], [(3,), (6,)])
     assert [s.name for s in space] == [
         "s",
         "l",
@@ -30,14 +30,14 @@ def test_routes_by_hand():
 
 
 def test_twice_crossed_stitches_reuse_the_layers():
-    space = TwoWaySpace()(["s", "l"], [(12,), (24,)])
+    space = TwoWayRule()(["s", "l"], [(12,), (24,)])
     once = {layer for s in space if len(s.anchors) == 2 for layer in s.route if layer in space.crossings}
     assert once == set(space.crossings)
 
 
 def test_the_id_that_is_not_run_says_why():
     with pytest.raises(InputError, match="stitch 13 runs no block of its last anchor"):
-        TwoWaySpace()(["s", "l"], [(12,), (24,)])[13]
+        TwoWayRule()(["s", "l"], [(12,), (24,)])[13]
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_the_id_that_is_not_run_says_why():
 )
 def test_unfit_anchors_are_refused(depths, says):
     with pytest.raises(InputError, match=says):
-        TwoWaySpace()([f"a{i}" for i in range(len(depths))], depths)
+        TwoWayRule()([f"a{i}" for i in range(len(depths))], depths)

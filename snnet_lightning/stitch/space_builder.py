@@ -1,4 +1,4 @@
-"""What all stitch spaces share: which anchors are paired, and how ids, names and routes are made."""
+"""What all stitch rules share: which anchors are paired, and how ids, names and routes are made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
