@@ -14,8 +14,9 @@ from snnet_lightning.data.digits import DigitsDataset
 from snnet_lightning.data.order import Draw
 from snnet_lightning.model import SNNetModule
 from snnet_lightning.network.calibrate import calibrate
+from snnet_lightning.network.initialise import initialise_by_least_squares
 from snnet_lightning.sampler import UniformSampler
-from tests.distributed import record_gradients, record_scores, record_statistics
+from tests.distributed import record_gradients, record_scores, record_statistics, record_tuning
 
 RANKS = (0, 1)
 NAMES = ("per_rank", "shared", "sandwich", "importance")
@@ -135,6 +136,45 @@ def test_both_processes_hold_the_same_weights(runs, name):
     for step in range(record_gradients.STEPS):
         for key, tensor in first.after[step].items():
             assert torch.equal(tensor, second.after[step][key]), key
+
+
+# Anchors are tuned first as by one process.
+
+
+@pytest.fixture(scope="module")
+def tuned(recorded) -> dict[str, list[SimpleNamespace]]:
+    """Of the whole training, and of those that went on, what each process noted."""
+    names = ("whole", *(f"from_{step}" for step in record_tuning.SAVED))
+    files = {name: [recorded / "record_tuning" / f"{name}.{rank}.pt" for rank in RANKS] for name in names}
+    return {name: [SimpleNamespace(**torch.load(file)) for file in own] for name, own in files.items()}
+
+
+def test_anchors_in_turn_then_each_process_its_own_stitches(tuned):
+    flops = dict.fromkeys(record_gradients.make_net().space, 1)
+    sampler, steps = UniformSampler(record_gradients.SEED), record_tuning.STEPS
+    for rank, noted in enumerate(tuned["whole"]):
+        assert noted.drawn[:steps] == [[0], [1]] * (steps // 2)
+        assert noted.drawn[steps:] == [[sampler.draw(flops, step, rank)[0].id] for step in range(steps, 2 * steps)]
+
+
+def test_stitching_layers_are_fitted_to_the_tuned_anchors_as_by_one_process(tuned):
+    start, fitted = (tuned["whole"][0].before[step] for step in (0, record_tuning.STEPS))
+    net = record_gradients.make_net()
+    net.load_state_dict(fitted | {key: value for key, value in start.items() if key.startswith("stitching_layers")})
+    data = DigitsDataset(train=True)
+    images = torch.stack([image for image, _ in data.__getitems__([Draw(index) for index in range(len(data))])])
+    initialise_by_least_squares(net, [images], len(images))
+    for key, value in net.state_dict().items():
+        torch.testing.assert_close(fitted[key], value, rtol=1e-3, atol=1e-4, msg=key)
+
+
+@pytest.mark.parametrize("step", record_tuning.SAVED)
+def test_a_training_goes_on_in_either_phase_as_if_it_had_not_ended(tuned, step):
+    for whole, resumed in zip(tuned["whole"], tuned[f"from_{step}"], strict=True):
+        assert resumed.drawn == whole.drawn[step:]
+        assert resumed.end.keys() == whole.end.keys()
+        assert all(torch.equal(value, whole.end[key]) for key, value in resumed.end.items())
+        assert all(torch.equal(value, tuned["whole"][0].end[key]) for key, value in whole.end.items())
 
 
 # Accuracies and losses are those of every image once.
