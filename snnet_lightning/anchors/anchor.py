@@ -42,7 +42,7 @@ class Activation:
 class Anchor(nn.Module):
     """A timm model cut, without copying or changing it, into parts that a route can run one by one.
 
-    A family's adapter is a subclass that says where the model keeps its stages and head; see ``families.py``.
+    A family's adapter is a subclass that says where the model keeps its stages and head; see ``adapters.py``.
 
     Args:
         described: the timm model's name, a readable alias, which names it in stitches, and its keyword arguments.

@@ -3,8 +3,8 @@
 import timm
 import torch
 
+from snnet_lightning.anchors.adapters import adapter_for
 from snnet_lightning.anchors.anchor import Anchor
-from snnet_lightning.anchors.families import adapter_for
 from snnet_lightning.anchors.image_size import require_image_size
 from snnet_lightning.anchors.timm_model import PRETRAINED, Options, create_model, require_known
 from snnet_lightning.description import AnchorDescription

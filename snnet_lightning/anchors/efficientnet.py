@@ -1,6 +1,6 @@
 """EfficientNets and MobileNets: one sequence of blocks a stage."""
 
-from snnet_lightning.anchors.sequences import SequenceAnchor
+from snnet_lightning.anchors.stages_as_sequences import SequenceAnchor
 
 
 class EfficientNetAnchor(SequenceAnchor):

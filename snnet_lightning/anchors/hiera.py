@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from snnet_lightning.anchors.stage_ends import StageEndsAnchor
+from snnet_lightning.anchors.stages_by_ends import StageEndsAnchor
 
 
 class HieraAnchor(StageEndsAnchor):

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from snnet_lightning.anchors.sequences import NamedStagesAnchor
+from snnet_lightning.anchors.stages_as_sequences import NamedStagesAnchor
 
 
 class ResNetAnchor(NamedStagesAnchor):

@@ -1,6 +1,6 @@
 """ReXNet."""
 
-from snnet_lightning.anchors.stage_ends import StageEndsAnchor
+from snnet_lightning.anchors.stages_by_ends import StageEndsAnchor
 
 
 class RexNetAnchor(StageEndsAnchor):

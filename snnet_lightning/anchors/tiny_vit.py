@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from snnet_lightning.anchors.staged import StagedAnchor
+from snnet_lightning.anchors.stages_with_blocks import StagedAnchor
 
 
 class TinyVitAnchor(StagedAnchor):

@@ -5,7 +5,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from snnet_lightning.anchors.anchor import Owner
-from snnet_lightning.anchors.staged import StagedAnchor
+from snnet_lightning.anchors.stages_with_blocks import StagedAnchor
 
 
 class TwinsAnchor(StagedAnchor):

@@ -8,9 +8,9 @@ import timm
 import torch
 from torch import nn
 
+from snnet_lightning.anchors.adapters import ADAPTERS, adapter_for
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.anchors.cut import cut
-from snnet_lightning.anchors.families import ADAPTERS, adapter_for
 from snnet_lightning.description import AnchorDescription
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import PartOfAnchor, count_flops

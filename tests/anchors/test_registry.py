@@ -9,8 +9,8 @@ import timm
 import torch
 from torch import nn
 
+from snnet_lightning.anchors.adapters import adapter_for
 from snnet_lightning.anchors.anchor import Anchor
-from snnet_lightning.anchors.families import adapter_for
 from snnet_lightning.description import AnchorDescription
 from snnet_lightning.errors import InputError
 from snnet_lightning.stitch.route import anchor_route

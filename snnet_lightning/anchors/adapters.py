@@ -14,7 +14,7 @@ from snnet_lightning.anchors.multi_scale_vit import MultiScaleVitAnchor
 from snnet_lightning.anchors.pyramid_vision_transformer import PyramidVisionTransformerAnchor
 from snnet_lightning.anchors.resnet import RegNetAnchor, ResNetAnchor, SENetAnchor, TResNetAnchor
 from snnet_lightning.anchors.rexnet import RexNetAnchor
-from snnet_lightning.anchors.sequences import (
+from snnet_lightning.anchors.stages_as_sequences import (
     ConvMixerAnchor,
     DlaAnchor,
     LastConvAnchor,
@@ -22,7 +22,7 @@ from snnet_lightning.anchors.sequences import (
     MlpMixerAnchor,
     SequenceAnchor,
 )
-from snnet_lightning.anchors.staged import (
+from snnet_lightning.anchors.stages_with_blocks import (
     ChannelsLastAnchor,
     CspNetAnchor,
     DownsampleFirstAnchor,
