@@ -71,15 +71,18 @@ class InitialiseStitchingLayers(L.Callback):
         seen, residuals = initialise_by_least_squares(net, _images(trainer, pl_module), self.samples)
         log.info("initialised %d stitching layers by least squares on %d images", len(net.stitching_layers), seen)
         if self.method == "refined":
-            self._refine(trainer, pl_module)
+            self._refine(trainer, pl_module, seen)
         # All processes saw the same images, but each may have rounded in its own way.
         net.stitching_layers.load_state_dict(trainer.strategy.broadcast(net.stitching_layers.state_dict()))
         if self.directory and trainer.is_global_zero:
             write_jsonl([asdict(residual) for residual in residuals], Path(self.directory) / "stitching_layers.jsonl")
 
-    def _refine(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
+    def _refine(self, trainer: L.Trainer, pl_module: SNNetModule, seen: int) -> None:
         with isolate_rng():  # loaders draw, as often as the images are gone round
-            before, after = refine(pl_module.net, _again_and_again(trainer, pl_module), self.steps, self.lr)
+            batches = _again_and_again(trainer, pl_module)
+            while seen > 0:  # by least squares, which is better on these than on others
+                seen -= len(next(batches))
+            before, after = refine(pl_module.net, batches, self.steps, self.lr)
         text = "refined them in %d steps, without labels: mean divergence %.3g before, %.3g after"
         log.info(text + ("" if after < before else ", so they stay as they were"), self.steps, before, after)
 

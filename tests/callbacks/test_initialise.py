@@ -5,6 +5,7 @@ import json
 import logging
 import random
 import re
+from statistics import mean
 
 import lightning as L
 import numpy as np
@@ -167,6 +168,33 @@ def test_refined_layers_are_the_same_every_time_and_training_draws_as_without(ma
     layers = {key for key in fitted.state if key.startswith("stitching_layers.")}
     assert equal(fitted.state, refined.state) == set(fitted.state) - layers
     assert equal(start("refined").state, refined.state) == set(fitted.state)
+
+
+@torch.no_grad()
+def test_refining_is_judged_by_images_that_least_squares_did_not_see(make_trainer, caplog):
+    caplog.set_level(logging.INFO)
+    module, data = make_module(0), FewDigits(batch_size=16)
+    callbacks = [InitialiseStitchingLayers("refined", samples=20, steps=1, lr=1e-9)]
+    trainer = make_trainer(max_epochs=0, limit_val_batches=0, callbacks=callbacks)
+    trainer.fit(module, datamodule=data)
+    (line,) = [message for message in caplog.messages if "refined" in message]
+    told = float(re.search(r"divergence (.*) before", line)[1])
+    (first, _), (second, _), (third, _), *_ = data.initialisation_dataloader()
+    net = module.net.eval()
+
+    def divergence(images):
+        logits = {stitch: net(images, stitch).log_softmax(1) for stitch in net.space}
+        return mean(
+            (logits[end].exp() * (logits[end] - logits[stitch])).sum(1).mean().item()
+            for stitch in net.space
+            for end in net.space.anchors
+            if not stitch.is_anchor and end.anchors[0] == stitch.anchors[-1]
+        )
+
+    # Least squares saw the first batch, and four images of the second.
+    assert told == pytest.approx(divergence(third), rel=5e-3)
+    assert told != pytest.approx(divergence(first), rel=5e-3)
+    assert told != pytest.approx(divergence(second), rel=5e-3)
 
 
 def test_a_resumed_run_is_not_refined_again(fit, tmp_path):
