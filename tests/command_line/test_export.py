@@ -84,8 +84,10 @@ def test_what_is_converted_is_measured(export, folder, digits, monkeypatch):
     mean, std = (values[0] for values in (net.preprocessing.mean, net.preprocessing.std))
     for row in found:
         logits = load_exported(run.directory / "export" / row["file"])(images * std + mean)
-        right = (logits.argmax(1) == classes).double().mean().item()
-        assert row["acc1"] == pytest.approx(100 * right, abs=100 / 540)  # float parts round otherwise in other batches
+        of_class = logits.gather(1, classes[:, None])
+        as_high = (logits >= of_class).sum(1)  # of 8-bit values some are equal, and either may be the top one
+        surely, at_most = (as_high == 1).sum().item(), (logits > of_class).any(1).logical_not().sum().item()
+        assert 100 * surely / 540 <= row["acc1"] <= 100 * at_most / 540
         assert row["images"] == 540
     table = [line for line in run.out.splitlines() if "digits_tiny[:2] > digits_small[2:]" in line][-1]
     assert table.split()[-1] == f"{net.rows[7].acc1:.2f}"
