@@ -35,6 +35,7 @@ def create_net(
     activation_checkpointing: bool = False,
     freeze_anchors: bool = False,
     compile_parts: bool = False,
+    channels_last: bool = False,
     split_batchnorm: bool = False,
     drop_path: Literal["linear", "constant"] = "linear",
     preprocessing: Preprocessing | None = None,
@@ -67,6 +68,7 @@ def create_net(
         activation_checkpointing=activation_checkpointing,
         freeze_anchors=freeze_anchors,
         compile_parts=compile_parts,
+        channels_last=channels_last,
         split_batchnorm=split_batchnorm,
         drop_path=drop_path,
     )

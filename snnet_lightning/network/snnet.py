@@ -38,6 +38,7 @@ class SNNet(nn.Module):
         class_names: in the order of the logits, as far as they are known.
         activation_checkpointing: in training, blocks run again in the backward pass and keep no activations for it.
         compile_parts: compile every block and stitching layer by ``torch.compile``, each on its first run.
+        channels_last: weights of convolutions, and so what these make, lie in memory channel by channel of a pixel.
         freeze_anchors: train the stitching layers only; the anchors stay in eval mode, bit by bit as they are.
         split_batchnorm: in training, the second half of a batch goes through BatchNorms of its own; evaluation, and a
             file that is loaded elsewhere, have those of the first.
@@ -57,6 +58,7 @@ class SNNet(nn.Module):
         class_names: Sequence[str] | None = None,
         activation_checkpointing: bool = False,
         compile_parts: bool = False,
+        channels_last: bool = False,
         freeze_anchors: bool = False,
         split_batchnorm: bool = False,
         drop_path: Literal["linear", "constant"] = "linear",
@@ -93,6 +95,8 @@ class SNNet(nn.Module):
             make_constant(anchors)
         if freeze_anchors:
             self.anchors.requires_grad_(False).eval()
+        if channels_last:
+            self.to(memory_format=torch.channels_last)
         if compile_parts:
             compile_in_place(self.anchors, self.stitching_layers.values())
 
