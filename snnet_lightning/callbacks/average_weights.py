@@ -35,6 +35,7 @@ class AverageWeights(WeightAveraging):
                     old.copy_(new)
 
         super().__init__(multi_avg_fn=update)
+        self._swapped = False
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         self._average_model.to(pl_module.device)  # Lightning made it before the module was moved there
@@ -53,6 +54,14 @@ class AverageWeights(WeightAveraging):
     def _start_anew(self, pl_module: SNNetModule) -> None:
         self._average_model.n_averaged.zero_()
         self._average_model.update_parameters(pl_module)
+
+    def _swap_models(self, pl_module: L.LightningModule) -> None:
+        super()._swap_models(pl_module)
+        self._swapped = not self._swapped
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if self._swapped:  # within a validation; a checkpoint may be written after this
+            self._swap_models(pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         """Nothing yet: a last checkpoint may be written after this, and has to hold the current weights as well."""

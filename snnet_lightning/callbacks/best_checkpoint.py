@@ -3,12 +3,23 @@
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from snnet_lightning.model import SNNetModule
+
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, which writes the last state at the end of a training that saw no validation.
+    """Lightning's ModelCheckpoint, for validations of stitches.
 
-    Arguments as there.
+    While the anchors are tuned it writes nothing. The last state is written at the end of a training that saw no other
+    validation. Arguments as there.
     """
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
+        if not pl_module.tuning:
+            super().on_validation_end(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
+        if not pl_module.tuning:
+            super().on_train_epoch_end(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         super().on_train_end(trainer, pl_module)

@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.seed import isolate_rng
 from pydantic import NonNegativeInt
+from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from snnet_lightning.callbacks.last_checkpoint import LastCheckpoint
@@ -47,6 +48,12 @@ class CalibrateBatchNorm(L.Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         self.trained_on = copy(trainer.fit_loop._data_source)
+        synchronised = any(isinstance(layer, nn.SyncBatchNorm) for layer in pl_module.net.modules())
+        if self._wanted(pl_module.net) and synchronised:
+            raise InputError(
+                f"calibration.images={self.images}: every process estimates the same statistics, which layers of "
+                "trainer.sync_batchnorm=true cannot; leave out one of them"
+            )
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         if trainer.state.fn == TrainerFn.VALIDATING:
@@ -62,6 +69,10 @@ class CalibrateBatchNorm(L.Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         if self._within_training(trainer, pl_module):
             pl_module.net.route_statistics.clear()  # so that a checkpoint holds those of all stitches, or none
+
+    def on_exception(self, trainer: L.Trainer, pl_module: SNNetModule, exception: BaseException) -> None:
+        if self._within_training(trainer, pl_module):
+            pl_module.net.route_statistics.clear()
 
     def on_test_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         net = pl_module.net
@@ -86,7 +97,13 @@ class CalibrateBatchNorm(L.Callback):
             dataset = getattr(loader, "dataset", None)
             known = len(dataset) if isinstance(dataset, Sized) else self.images
             images = min(self.images, known)
-            estimated, held_back = calibrate(net, _batches(loader, trainer, pl_module), images, stitches)
+            try:
+                estimated, held_back = calibrate(net, _batches(loader, trainer, pl_module), images, stitches)
+            except InputError as error:
+                if self.trained_on is None:
+                    raise
+                log.warning("%s; all stitches keep the statistics of training", error)  # which is not to be lost
+                return
             # All processes saw the same images, but each may have rounded in its own way.
             statistics, decided = net.route_statistics, net.route_statistics.decided
             statistics.load_state_dict(trainer.strategy.broadcast(statistics.state_dict()))

@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 
 class InitialiseStitchingLayers(L.Callback):
-    """Runs when fitting starts, or after the epochs that tune the anchors, with ``max_epochs=0`` too.
+    """Runs when fitting starts, with ``max_epochs=0`` too, or after the last epoch that tunes the anchors.
 
-    Layers that were fitted, trained or loaded before stay as they are.
+    Layers that were fitted, trained or loaded before stay as they are, unless the anchors were tuned since.
 
     The images come from the ``initialisation_dataloader()`` of the DataModule, or, where it has none, are the first
     training images.
@@ -62,7 +62,7 @@ class InitialiseStitchingLayers(L.Callback):
             self._initialise(trainer, pl_module)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
-        self._initialise(trainer, pl_module)  # where training ended before that
+        self._initialise(trainer, pl_module)  # where there was no epoch
 
     def _initialise(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         net = pl_module.net

@@ -33,8 +33,10 @@ def require_training_state(content: Mapping[str, Any], trainer: L.Trainer) -> No
     groups = len(content["optimizer_states"][0]["param_groups"])
     schedule = _schedule(groups).state_dict()
     module: Any = trainer.lightning_module  # an SNNetModule
-    tuned = module.tuning_epochs > 0
-    own["lr_schedulers"] = [{"phases": [schedule, schedule]} if tuned else schedule]
+    tuned, of_tuned = module.tuning_epochs > 0, _of_tuned(content)
+    if tuned != of_tuned:
+        _refuse(f"is of a training {'with' if of_tuned else 'without'} tuning.epochs", trainer)
+    own["lr_schedulers"] = [{"lengths": [0, 0]} if tuned else schedule]
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # a connector sets it
         if callback.state_key in content["callbacks"]:  # else it is new
             own["callbacks"][callback.state_key] = callback.state_dict()
@@ -45,15 +47,20 @@ def require_training_state(content: Mapping[str, Any], trainer: L.Trainer) -> No
     _refuse(unlike(content, own), trainer)
     _refuse(_wrong_names(content.get(MOVING, []), module.net), trainer)
     given = content["lr_schedulers"][0]
-    for state in given["phases"] if tuned else [given]:
-        for key in state.keys() - schedule.keys():  # timm would set any attribute of the schedule
-            _refuse(f"lr_schedulers.0.{key} belongs to no schedule", trainer)
+    for key in () if tuned else given.keys() - schedule.keys():  # timm would set any attribute of the schedule
+        _refuse(f"lr_schedulers.0.{key} belongs to no schedule", trainer)
 
 
 def _schedule(groups: int) -> CosineLRScheduler:
     """Any, for so many groups of parameters, in which what may be a fraction is one."""
     optimizer = SGD([{"params": [nn.Parameter()]} for _ in range(max(1, groups))], lr=1.0)
     return CosineLRScheduler(optimizer, t_initial=1, lr_min=0.0, warmup_t=1, warmup_lr_init=0.0)
+
+
+def _of_tuned(content: Mapping[str, Any]) -> bool:
+    schedules = content.get("lr_schedulers")
+    first = schedules[0] if isinstance(schedules, list) and schedules else None
+    return isinstance(first, Mapping) and "lengths" in first
 
 
 def _wrong_names(names: Any, net: nn.Module) -> str:

@@ -11,7 +11,7 @@ from snnet_lightning.errors import InputError
 
 OF_CHANNELS = ("mean", "std")
 KEYS = (*OF_CHANNELS, "interpolation", "crop_pct")
-# What timm takes where nothing is published: for images of a size that no anchor was published for, in case of dispute.
+# What timm takes where nothing is published: for images of a size that not all were published for, in case of dispute.
 OF_OTHER_SIZES = {"interpolation": "bicubic", "crop_pct": DEFAULT_CROP_PCT}
 
 
@@ -29,8 +29,8 @@ def preprocessing(
     each gets the average of their values, as in timm's own loaders; one value that was said holds for every channel.
 
     Args:
-        input_size: (channels, height, width). Where no anchor's configuration is for this height and width, anchors
-            that disagree on interpolation or crop get timm's defaults, bicubic and 0.875.
+        input_size: (channels, height, width). Where not all anchors' configurations are for this height and width,
+            those that disagree on interpolation or crop get timm's defaults, bicubic and 0.875.
 
     Raises:
         InputError: anchors disagree on something else that was not said, or it was said for another number of channels.
@@ -40,8 +40,8 @@ def preprocessing(
         wanted = {name: dict(known) for name in anchors}
     else:
         wanted = {name: resolve_data_config(pretrained_cfg=_pretrained_cfg(name)) for name in anchors}
-    others = known is None and all(config["input_size"][1:] != tuple(input_size[1:]) for config in wanted.values())
-    found = {}
+    others = known is None and any(config["input_size"][1:] != tuple(input_size[1:]) for config in wanted.values())
+    found, disputed = {}, {}
     for key in KEYS:
         if said.get(key) is not None:
             found[key] = _said(key, said[key], channels) if key in OF_CHANNELS else said[key]
@@ -49,15 +49,22 @@ def preprocessing(
         values = {name: config[key] for name, config in wanted.items()}
         if key in OF_CHANNELS:
             values = {name: _adapted(value, channels) for name, value in values.items()}
-        disputed = any(value != values[anchors[0]] for value in values.values())
-        if disputed and others and key in OF_OTHER_SIZES:
+        if all(value == values[anchors[0]] for value in values.values()):
+            found[key] = values[anchors[0]]
+        elif others and key in OF_OTHER_SIZES:
             found[key] = OF_OTHER_SIZES[key]
-            continue
-        if disputed:
-            listed = ", ".join(f"{name} wants {value}" for name, value in values.items())
-            raise InputError(f"data.{key} must be said, since the anchors disagree: {listed}")
-        found[key] = values[anchors[0]]
+        else:
+            disputed[key] = values
+    if disputed:
+        keys = " and ".join(f"data.{key}" for key in disputed)
+        words = {name: " ".join(_typed(key, disputed[key][name]) for key in disputed) for name in wanted}
+        listed = ", ".join(f"{name} wants {wants}" for name, wants in words.items())
+        raise InputError(f"{keys} must be said, since the anchors disagree: {listed}")
     return found
+
+
+def _typed(key: str, value: Any) -> str:
+    return f"data.{key}={str(value).replace(' ', '')}"
 
 
 def _said(key: str, values: Sequence[float], channels: int) -> list[float]:

@@ -1,12 +1,16 @@
 """Where the images of a split lie, checked before anything is read."""
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import Image
 from timm.data.readers.img_extensions import get_img_extensions
 
 from snnet_lightning.errors import InputError
+
+log = logging.getLogger(__name__)
 
 
 def split_path(root: str, split: str) -> Path:
@@ -30,17 +34,22 @@ def split_path(root: str, split: str) -> Path:
 def check_class_folders(train: Path, test: Path) -> None:
     """Check that both splits have the same classes, all with images; tar files are not looked into.
 
+    Warns of images in formats that timm does not read.
+
     Raises:
-        InputError: a class is missing on one side, or its folder is empty.
+        InputError: a class is missing on one side, its folder is empty, or an image does not lie in a class folder
+            itself, so that timm would name another class by where it lies.
     """
     folders = [path for path in (train, test) if path.is_dir()]
     classes = [{child.name for child in folder.iterdir() if child.is_dir()} for folder in folders]
     for folder, names in zip(folders, classes, strict=True):
         if not names:
             raise InputError(f"{folder} has no class folders")
+        for file in folder.iterdir():
+            if file.suffix.lower() in get_img_extensions() and file.is_file():
+                raise InputError(f"{file}: lies in no class folder")
         for name in sorted(names):
-            if not _has_image(folder / name):
-                raise InputError(f"{folder / name}: the class folder has no images")
+            _check_class_folder(folder / name)
     if len(classes) == 2 and classes[0] != classes[1]:
         sides = ((train, classes[0] - classes[1]), (test, classes[1] - classes[0]))
         only = "; ".join(f"only {path} has {', '.join(sorted(names)[:4])}" for path, names in sides if names)
@@ -58,6 +67,17 @@ def check_shards(root: str, shards: Sequence[str]) -> None:
             raise InputError(f"data.root={root}: there is no shard {path}; see data.train_split and data.val_split")
 
 
-def _has_image(folder: Path) -> bool:
-    extensions = get_img_extensions(as_set=True)
-    return any(file.suffix.lower() in extensions for file in folder.rglob("*"))
+def _check_class_folder(folder: Path) -> None:
+    read = get_img_extensions(as_set=True)
+    with os.scandir(folder) as entries:  # tells folders from files without asking for each of a million
+        inner, names = [], []
+        for entry in entries:
+            (inner if entry.is_dir() else names).append(entry.name)
+    for deeper in (file for name in inner for file in (folder / name).rglob("*") if file.suffix.lower() in read):
+        raise InputError(f"{deeper}: must lie in {folder} itself, for timm takes the innermost folder for the class")
+    suffixes = [Path(name).suffix.lower() for name in names]
+    if read.isdisjoint(suffixes):
+        raise InputError(f"{folder}: the class folder has no images ({', '.join(sorted(read))})")
+    left_out = sum(suffix in Image.registered_extensions().keys() - read for suffix in suffixes)
+    if left_out:
+        log.warning("%s: %d images are not read, for they are not %s", folder, left_out, ", ".join(sorted(read)))

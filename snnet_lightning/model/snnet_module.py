@@ -161,8 +161,8 @@ class SNNetModule(L.LightningModule):
 
     def _tell_phases(self) -> None:
         if self.tuning_epochs:
-            stitches = self.trainer.max_epochs in (None, -1) or self.tuning_epochs < self.trainer.max_epochs
-            then = "then training stitches" if stitches else "and no stitches"
+            total, per_epoch = self._steps()
+            then = "then training stitches" if self.tuning_epochs * per_epoch < total else "and no stitches"
             log.info("tuning the anchors in turn for %d epochs, %s", self.tuning_epochs, then)
 
     @property
@@ -172,10 +172,15 @@ class SNNetModule(L.LightningModule):
 
     @property
     def tuning_ends(self) -> bool:
-        """Whether the present epoch is the last of these."""
-        return self.current_epoch + 1 == self.tuning_epochs
+        """At the end of an epoch: whether it was the last of these, also where the training ends before all were."""
+        trainer, epochs, steps = self.trainer, self.current_epoch + 1, self.global_step
+        stops = trainer.should_stop and epochs >= (trainer.min_epochs or 0) and steps >= (trainer.min_steps or 0)
+        ended = stops or epochs == trainer.max_epochs or steps == trainer.max_steps
+        return epochs == self.tuning_epochs or (self.tuning and ended)
 
     def on_train_start(self) -> None:
+        if self.tuning:
+            self.net.initialised = False  # whatever the stitching layers are, their anchors will be others
         self.net.route_statistics.clear()  # which are of the weights that were
         self.net.rows = ()
         unused.set_moving(self.net, self._moving if self.optim.unused == "move" else ())
@@ -249,13 +254,19 @@ class SNNetModule(L.LightningModule):
         self.sampler.load_state_dict(checkpoint.get("sampler", {}))
         self.net.initialised = checkpoint.get(INITIALISED) is not False
 
+    @property
+    def _validated(self) -> list[Stitch]:
+        """Of the stitches to validate, those that are more than random by now."""
+        tuning = self.trainer.state.fn == TrainerFn.FITTING and self.tuning
+        return self.validation_stitches[: len(self.anchor_ids) if tuning else None]
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._score(batch, self.validation_stitches, self.validation_metrics)
+        self._score(batch, self._validated, self.validation_metrics)
 
     def on_validation_epoch_end(self) -> None:
-        scores = self.validation_metrics.scores()
+        scores = self.validation_metrics.scores()[: len(self._validated)]
         self.validation_metrics.reset()
-        for stitch, score in zip(self.validation_stitches, scores, strict=True):
+        for stitch, score in zip(self._validated, scores, strict=True):
             if stitch.is_anchor:
                 self.log(f"val/acc1/{stitch.name}", score.acc1, sync_dist=True)  # the same on all processes
         self.log("val/acc1", sum(s.acc1 for s in scores) / len(scores), prog_bar=True, sync_dist=True)

@@ -5,6 +5,8 @@ from typing import Any
 
 from timm.scheduler.scheduler import Scheduler
 
+from snnet_lightning.errors import InputError
+
 
 class SchedulePerPhase:
     """Schedules of timm for one optimiser, of which every phase of a training has its own.
@@ -27,8 +29,16 @@ class SchedulePerPhase:
         self.schedules[phase].step_update(num_updates)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"phases": [schedule.state_dict() for schedule in self.schedules]}
+        return {"lengths": self.lengths}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        for schedule, state in zip(self.schedules, state_dict["phases"], strict=True):
-            schedule.load_state_dict(state)
+        """Go on with a training; its last phase may be given another length.
+
+        Raises:
+            InputError: it had other phases before.
+        """
+        if state_dict.get("lengths", ())[:-1] != self.lengths[:-1]:
+            raise InputError(
+                "ckpt_path: is of a training with other tuning.epochs, or other steps in an epoch; give these again, "
+                "or start a new training from its weights with init_from"
+            )

@@ -2,12 +2,15 @@
 
 import copy
 import json
+import os
 import shutil
+import signal
 from types import SimpleNamespace
 
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 import snnet_lightning as sn
@@ -113,6 +116,17 @@ class Kill(L.Callback):
             raise KilledError
 
 
+class Terminate(L.Callback):
+    """SIGTERM within the validation of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_validation_batch_start(self, trainer, *_):
+        if trainer.current_epoch == self.epoch:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 def by_hand(net):
     """Calibrated on the first images of the order that initialisation has."""
     data = DigitsDataModule(SIZE, batch_size=32)
@@ -182,6 +196,17 @@ def test_a_run_goes_on_bit_by_bit(run, straight, tmp_path, after):
     run(resumed, ckpt_path=tmp_path / "last.ckpt")
     assert equal(resumed.net.state_dict(), straight.module.net.state_dict())
     assert equal(state_of(tmp_path / "last.ckpt"), state_of(straight.folder / "last.ckpt"))
+
+
+@pytest.mark.parametrize("averages", [[], [AverageWeights(0.5)]])
+def test_a_run_goes_on_bit_by_bit_that_was_terminated_within_a_validation(run, tmp_path, averages):
+    whole, resumed = make_module(), make_module(seed=5)
+    run(whole, callbacks=copy.deepcopy(averages), directory=tmp_path / "whole")
+    with pytest.raises(SIGTERMException):
+        run(make_module(), callbacks=[Terminate(1), *copy.deepcopy(averages)], limit_val_batches=2)
+    assert not own_of(state_of(tmp_path / "last.ckpt"))
+    run(resumed, callbacks=copy.deepcopy(averages), ckpt_path=tmp_path / "last.ckpt")
+    assert equal(resumed.net.state_dict(), whole.net.state_dict())
 
 
 def test_a_finished_training_that_is_trained_further_begins_without_them(run, tmp_path):
@@ -254,6 +279,25 @@ def test_an_evaluation_uses_what_is_in_the_file_or_calibrates_anew(straight, mak
 def test_what_is_calibrated_in_a_test_serves_gradients_afterwards(straight):
     statistics = straight.module.net.route_statistics
     straight.module.net.eval()(torch.randn(2, *SIZE), statistics.calibrated[0]).sum().backward()
+
+
+def test_a_training_is_not_lost_where_there_are_too_few_images(make_trainer, caplog):
+    items = [(torch.randn(SIZE), 0), (torch.randn(SIZE), 1)]
+    module, loader = make_module(), DataLoader(items, 2)
+    trainer = make_trainer(max_epochs=1, callbacks=[CalibrateBatchNorm(IMAGES)])
+    trainer.fit(module, loader, DataLoader(items, 2))
+    trainer.test(module, DataLoader(items, 2), verbose=False)
+    assert len(module.rows) == len(module.net.space)
+    assert "calibration.images=2: 2 images are too few" in caplog.text
+    assert not module.net.route_statistics.calibrated
+
+
+def test_layers_that_synchronise_are_refused(make_trainer):
+    module = make_module()
+    module.net = torch.nn.SyncBatchNorm.convert_sync_batchnorm(module.net)
+    trainer = make_trainer(max_epochs=1, callbacks=[CalibrateBatchNorm(IMAGES)])
+    with pytest.raises(InputError, match=r"^calibration\.images=100: .* trainer\.sync_batchnorm=true"):
+        trainer.fit(module, datamodule=DigitsDataModule(SIZE, batch_size=32))
 
 
 def test_any_data_loaders(make_trainer):

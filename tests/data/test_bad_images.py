@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from snnet_lightning.data.image_files import check_class_folders
 from snnet_lightning.errors import InputError
 
 SHARDS = {"reader": "wds/", "train_split": "train-{0..1}.tar|18", "val_split": "val-{0..1}.tar|15"}
@@ -45,6 +46,23 @@ def test_an_empty_class_folder(refused, tree):
     shutil.rmtree(tree / "val" / "bee")
     (tree / "val" / "bee").mkdir()
     refused("images/val/bee: the class folder has no images")
+
+
+def test_an_image_that_lies_deeper(refused, tree):
+    (tree / "train" / "bee" / "2019").mkdir()
+    next((tree / "train" / "bee").glob("*.*")).rename(tree / "train" / "bee" / "2019" / "1.png")
+    refused("images/train/bee/2019/1.png: must lie in .*images/train/bee itself")
+
+
+def test_an_image_that_lies_in_no_class_folder(refused, tree):
+    next((tree / "val" / "bee").glob("*.*")).rename(tree / "val" / "1.png")
+    refused("images/val/1.png: lies in no class folder")
+
+
+def test_images_that_are_not_read(tree, caplog):
+    next((tree / "val" / "bee").glob("*.*")).rename(tree / "val" / "bee" / "1.webp")
+    check_class_folders(tree / "train", tree / "val")
+    assert "images/val/bee: 1 images are not read, for they are not .jpeg, .jpg, .png" in caplog.text
 
 
 def test_classes_that_differ(refused, tree):

@@ -22,10 +22,19 @@ def test_what_the_anchors_agree_on_is_taken():
 
 
 def test_anchors_that_disagree_are_named_with_what_to_say():
-    with pytest.raises(InputError, match=r"data\.crop_pct must be said.*resnet18 wants 0\.95, swin\S* wants 0\.9$"):
+    says = r"data\.crop_pct must be said.*resnet18 wants data\.crop_pct=0\.95, swin\S* wants data\.crop_pct=0\.9$"
+    with pytest.raises(InputError, match=says):
         preprocessing(DISAGREEING, {"crop_pct": None})
-    with pytest.raises(InputError, match=r"data\.mean must be said.*deit_tiny.* wants .*vit_tiny.* wants"):
+
+
+def test_all_that_has_to_be_said_is_told_at_once_as_it_is_typed():
+    with pytest.raises(InputError) as found:
         preprocessing(["deit_tiny_patch16_224", "vit_tiny_patch16_224"], {})
+    assert str(found.value) == (
+        "data.mean and data.std must be said, since the anchors disagree: "
+        "deit_tiny_patch16_224 wants data.mean=[0.485,0.456,0.406] data.std=[0.229,0.224,0.225], "
+        "vit_tiny_patch16_224 wants data.mean=[0.5,0.5,0.5] data.std=[0.5,0.5,0.5]"
+    )
 
 
 def test_anchors_that_disagree_on_images_of_another_size_get_timms_defaults():
@@ -33,7 +42,9 @@ def test_anchors_that_disagree_on_images_of_another_size_get_timms_defaults():
     assert (found["crop_pct"], found["interpolation"]) == (0.875, "bicubic")
     agreed = preprocessing(["deit_tiny_patch16_224", "deit_small_patch16_224"], {}, (3, 64, 64))
     assert agreed["crop_pct"] == 0.9
-    with pytest.raises(InputError, match=r"data\.mean must be said"):
+    some = preprocessing(["tf_efficientnet_lite0", "tf_efficientnet_lite1"], {}, (3, 224, 224))  # of 224 and 240
+    assert some["crop_pct"] == 0.875
+    with pytest.raises(InputError, match=r"data\.mean and data\.std must be said"):
         preprocessing(["deit_tiny_patch16_224", "vit_tiny_patch16_224"], {}, (3, 64, 64))
 
 

@@ -1,11 +1,22 @@
 """The anchors are tuned first: two phases of one training, each with its own draws and schedule."""
 
+import copy
+
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.callbacks import Checkpoint
 
 from snnet_lightning.anchors import create_anchors
-from snnet_lightning.callbacks import AverageWeights, InitialiseStitchingLayers, LogDrawnStitches
+from snnet_lightning.callbacks import (
+    AverageWeights,
+    BestCheckpoint,
+    InitialiseStitchingLayers,
+    LastCheckpoint,
+    LogDrawnStitches,
+)
+from snnet_lightning.checkpoint_file import read_checkpoint
+from snnet_lightning.checkpoints import load_weights
 from snnet_lightning.data import DigitsDataModule
 from snnet_lightning.data.order import Draw
 from snnet_lightning.distillation import InPlaceDistillation
@@ -41,18 +52,44 @@ class SaveEveryStep(L.Callback):
         trainer.save_checkpoint(self.folder / f"{trainer.global_step}.ckpt")
 
 
+class Scores(L.Callback):
+    """Notes what every validation found."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_validation_end(self, trainer, module):
+        if not trainer.sanity_checking:
+            self.seen.append({k: v.item() for k, v in trainer.callback_metrics.items() if k.startswith("val/")})
+
+
 @pytest.fixture
 def fit(make_trainer):
-    def run(epochs, tuning_epochs, *callbacks, sampler=None, ckpt_path=None, samples=64, **options):
+    def run(
+        epochs,
+        tuning_epochs,
+        *callbacks,
+        sampler=None,
+        ckpt_path=None,
+        samples=64,
+        validated=0,
+        max_steps=-1,
+        init_from=None,
+        **options,
+    ):
         torch.manual_seed(0)
         net = SNNet(create_anchors(["digits_tiny", "digits_small"], (1, 8, 8), 10), PairedRule())
+        if init_from:
+            load_weights(net, read_checkpoint(init_from, str(init_from)), str(init_from))
         sampler = sampler or UniformSampler(seed=1)
         module = SNNetModule(net, sampler, RECIPE, tuning_epochs=tuning_epochs, **options)
         watch = Watch()
         trainer = make_trainer(
             max_epochs=epochs,
             limit_train_batches=STEPS,
-            limit_val_batches=0,
+            limit_val_batches=validated,
+            max_steps=max_steps,
+            enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
             callbacks=[InitialiseStitchingLayers(samples=samples), watch, *callbacks],
         )
         trainer.fit(module, datamodule=DigitsDataModule(batch_size=32), ckpt_path=ckpt_path)
@@ -98,6 +135,57 @@ def test_tuning_alone_is_the_first_phase_of_both(fit):
     _, watch = fit(2, 1)
     assert same(module.net.state_dict(), watch.states[STEPS])
     assert module.net.initialised
+
+
+@pytest.mark.parametrize(("epochs", "max_steps"), [(1, -1), (4, STEPS + 1)])
+@pytest.mark.parametrize("average", [[], [AverageWeights(decay=0.5)]])
+def test_files_of_a_training_that_ends_while_tuning_are_of_what_it_leaves(fit, tmp_path, epochs, max_steps, average):
+    best = BestCheckpoint(tmp_path, "best", monitor="val/acc1", mode="max")
+    callbacks = [*copy.deepcopy(average), best, LastCheckpoint(tmp_path)]
+    module, watch = fit(epochs, 3, *callbacks, validated=1, max_steps=max_steps)
+    assert not same(layers(module.net.state_dict()), layers(watch.states[-1]))
+    for name in ("last", "best"):
+        content = torch.load(tmp_path / f"{name}.ckpt", weights_only=True)
+        state = {key.removeprefix("net."): value for key, value in content["state_dict"].items()}
+        assert content["stitching_layers_initialised"]
+        assert same(layers(state), layers(module.net.state_dict()))
+
+
+def test_what_is_tuned_is_validated_and_is_not_the_best(fit, tmp_path):
+    best = BestCheckpoint(tmp_path, "best", monitor="val/acc1", mode="max")
+    scores = Scores()
+    fit(4, 2, best, scores, validated=1)
+    anchors = [{key: value for key, value in score.items() if "/digits_" in key} for score in scores.seen]
+    means = [sum(each.values()) / len(each) for each in anchors]
+    assert [score["val/acc1"] for score in scores.seen[:2]] == pytest.approx(means[:2])
+    assert all(score["val/acc1"] != pytest.approx(mean) for score, mean in zip(scores.seen[2:], means[2:], strict=True))
+    assert best.best_model_score == max(score["val/acc1"] for score in scores.seen[2:])
+
+
+def test_layers_that_were_trained_are_initialised_again_after_their_anchors_were_tuned(fit, tmp_path):
+    fit(1, 0, LastCheckpoint(tmp_path))
+    trained = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    _, watch = fit(2, 1, init_from=tmp_path / "last.ckpt")
+    start = {key.removeprefix("net."): value for key, value in trained["state_dict"].items()}
+    assert same(layers(watch.states[0]), layers(start))
+    assert not same(layers(watch.states[STEPS]), layers(start))
+    _, watch = fit(1, 0, init_from=tmp_path / "last.ckpt")
+    assert same(layers(watch.states[0]), layers(start))
+
+
+def test_only_the_last_phase_may_become_longer(fit, tmp_path):
+    fit(1, 1, LastCheckpoint(tmp_path))
+    whole, watched = fit(4, 1)
+    longer, watch = fit(4, 1, ckpt_path=tmp_path / "last.ckpt")
+    assert watch.rates == watched.rates[STEPS:]
+    assert same(longer.net.state_dict(), whole.net.state_dict())
+    with pytest.raises(InputError, match=r"^ckpt_path: is of a training with other tuning\.epochs"):
+        fit(4, 2, ckpt_path=tmp_path / "last.ckpt")
+    with pytest.raises(InputError, match=r"last\.ckpt: is of a training with tuning\.epochs, so training cannot go on"):
+        fit(4, 0, ckpt_path=tmp_path / "last.ckpt")
+    fit(1, 0, LastCheckpoint(tmp_path / "plain"))
+    with pytest.raises(InputError, match=r"last\.ckpt: is of a training without tuning\.epochs, so training cannot"):
+        fit(4, 1, ckpt_path=tmp_path / "plain" / "last.ckpt")
 
 
 def test_each_phase_has_the_schedule_of_a_training_of_its_length(fit):
