@@ -70,9 +70,8 @@ def check_shards(root: str, shards: Sequence[str]) -> None:
 def _check_class_folder(folder: Path) -> None:
     read = get_img_extensions(as_set=True)
     with os.scandir(folder) as entries:  # tells folders from files without asking for each of a million
-        inner, names = [], []
-        for entry in entries:
-            (inner if entry.is_dir() else names).append(entry.name)
+        found = {entry.name: entry.is_dir() for entry in entries}
+    inner, names = ([name for name, is_folder in found.items() if is_folder == wanted] for wanted in (True, False))
     for deeper in (file for name in inner for file in (folder / name).rglob("*") if file.suffix.lower() in read):
         raise InputError(f"{deeper}: must lie in {folder} itself, for timm takes the innermost folder for the class")
     suffixes = [Path(name).suffix.lower() for name in names]
