@@ -31,8 +31,8 @@ class OptimizerRecipe:
         decay_positions: decay what the anchors' own ``no_weight_decay()`` spares: class tokens, embeddings and biases
             of positions.
         decay_stitch_biases: decay the biases of the stitching layers.
-        unused: what becomes of parameters that a step does not use: they ``stand_still``, or ``move``, from their first
-            use on, by momentum and decay, as where gradients are set to zero instead of dropped (torch before 2.0).
+        unused: what becomes of parameters that a step does not use: they ``move``, from their first use on, by momentum
+            and decay, as where gradients are set to zero instead of dropped (torch before 2.0), or ``stand_still``.
         anchor_lr_scale, stitch_lr_scale: factor on the learning rate (warm-up and minimum included) of each group.
         warmup_epochs: epochs of linear warm-up, counted in the phase's length; may be a fraction.
         warmup_lr: learning rate at the first step.
@@ -56,7 +56,7 @@ class OptimizerRecipe:
     weight_decay: NonNegativeFloat = 0.05
     decay_positions: bool = False
     decay_stitch_biases: bool = False
-    unused: Literal["stand_still", "move"] = "stand_still"
+    unused: Literal["stand_still", "move"] = "move"
     anchor_lr_scale: NonNegativeFloat = 1.0
     stitch_lr_scale: NonNegativeFloat = 1.0
     warmup_epochs: NonNegativeFloat = 5
