@@ -20,7 +20,7 @@ BATCH = 16  # calibration images at a time
 
 
 def int8(model: ir.Model, images: Tensor | None = None) -> ir.Model:
-    """``model`` with the weights of its matrix products as int8, one scale a channel; the rest stays as it is.
+    """``model`` with the weights of its matrix products as int8 of 7 bits, one scale a channel; the rest stays as it is.
 
     Args:
         model: is changed.
@@ -29,7 +29,8 @@ def int8(model: ir.Model, images: Tensor | None = None) -> ir.Model:
             stay as they are.
     """
     ir, onnx, quantization = extra("onnx_ir"), extra("onnx"), extra("onnxruntime.quantization")
-    options: dict[str, Any] = {"per_channel": True, "weight_type": quantization.QuantType.QInt8}
+    # Of 7 bits: sums of products of 8 overflow on processors without VNNI, and the accuracy would be the processor's.
+    options: dict[str, Any] = {"per_channel": True, "weight_type": quantization.QuantType.QInt8, "reduce_range": True}
     with TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "int8.onnx"
         if images is None:
