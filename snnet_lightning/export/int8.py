@@ -20,7 +20,7 @@ BATCH = 16  # calibration images at a time
 
 
 def int8(model: ir.Model, images: Tensor | None = None) -> ir.Model:
-    """``model`` with the weights of its matrix products as int8 of 7 bits, one scale a channel; the rest stays as it is.
+    """``model`` with the weights of its matrix products as int8 of 7 bits, a scale a channel; the rest stays as it is.
 
     Args:
         model: is changed.
