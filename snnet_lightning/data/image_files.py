@@ -45,8 +45,9 @@ def check_class_folders(train: Path, test: Path) -> None:
     for folder, names in zip(folders, classes, strict=True):
         if not names:
             raise InputError(f"{folder} has no class folders")
+        read = get_img_extensions(as_set=True)
         for file in folder.iterdir():
-            if file.suffix.lower() in get_img_extensions() and file.is_file():
+            if file.suffix.lower() in read and file.is_file():
                 raise InputError(f"{file}: lies in no class folder")
         for name in sorted(names):
             _check_class_folder(folder / name)
@@ -77,6 +78,7 @@ def _check_class_folder(folder: Path) -> None:
     suffixes = [Path(name).suffix.lower() for name in names]
     if read.isdisjoint(suffixes):
         raise InputError(f"{folder}: the class folder has no images ({', '.join(sorted(read))})")
-    left_out = sum(suffix in Image.registered_extensions().keys() - read for suffix in suffixes)
+    others = Image.registered_extensions().keys() - read
+    left_out = sum(suffix in others for suffix in suffixes)
     if left_out:
         log.warning("%s: %d images are not read, for they are not %s", folder, left_out, ", ".join(sorted(read)))

@@ -37,7 +37,7 @@ class SchedulePerPhase:
         Raises:
             InputError: it had other phases before.
         """
-        if state_dict.get("lengths", ())[:-1] != self.lengths[:-1]:
+        if state_dict["lengths"][:-1] != self.lengths[:-1]:
             raise InputError(
                 "ckpt_path: is of a training with other tuning.epochs, or other steps in an epoch; give these again, "
                 "or start a new training from its weights with init_from"
