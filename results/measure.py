@@ -104,6 +104,6 @@ if __name__ == "__main__":
             continue
         for path, command in MEASUREMENTS[name].get("needs", {}).items():
             if not (ROOT / path).exists():
-                _python(shlex.split(command), ROOT / path)
+                _python(shlex.split(command), ROOT / "runs" / "needs" / path.replace("/", "_"))
         with ThreadPoolExecutor(options.jobs) as pool:
             list(pool.map(measure, runs_of(name)))

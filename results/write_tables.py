@@ -6,6 +6,7 @@ A table stands in a page between ``<!-- table: NAME -->`` and ``<!-- end of tabl
 import itertools
 import json
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
@@ -35,7 +36,7 @@ def table(name: str) -> str:
 
 
 def training(measured: Measured) -> str:
-    """Summary metrics of every setting: mean and standard deviation over the seeds."""
+    """Summary metrics of every setting: mean and standard deviation over the seeds; what its training cost."""
     lines = []
     for setting, runs in measured.items():
         summaries = [_read(run / "summary.json") for run in runs]
@@ -44,10 +45,27 @@ def training(measured: Measured) -> str:
     head = ["", "smallest anchor", "middle", "largest", *METRICS.values()]
     used = [[_read(run / "origin.json").get("cpu_seconds") for run in runs] for runs in measured.values()]
     if all(itertools.chain.from_iterable(used)):
-        head.append("CPU, s")
-        for line, seconds in zip(lines, used, strict=True):
-            line.append(f"{mean(seconds):.0f}")
+        head += ["FLOPs", "CPU, s"]
+        flops = [training_flops(runs[0]) for runs in measured.values()]
+        for line, cost, seconds in zip(lines, flops, used, strict=True):
+            line += [f"{cost / flops[0]:.2f}", f"{mean(seconds):.0f}"]
     return _markdown(head, lines)
+
+
+def training_flops(run: Path) -> float:
+    """FLOPs of the forward passes in which stitches or anchors were trained, for one image of the training set.
+
+    Expected ones, for stitches are drawn. What initialisation and calibration cost is not in it.
+    """
+    words = shlex.split(_read(run / "origin.json")["command"])
+    values = dict(word.split("=", 1) for word in words if "=" in word)
+    rows = map(json.loads, (run / "stitches.jsonl").read_text().splitlines())
+    flops = {row["name"]: row["flops"] for row in rows}
+    anchors = [flops[name] for name in flops if " > " not in name]
+    drawn = {"uniform": list(flops.values()), "single": [flops.get(values.get("sampler.stitch", ""), 0)]}
+    tuning = int(values.get("tuning.epochs", 0))
+    stitching = int(values["trainer.max_epochs"]) - tuning
+    return tuning * mean(anchors) + stitching * mean(drawn[values.get("sampler", "uniform")])
 
 
 def latency(measured: Measured) -> str:

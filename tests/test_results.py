@@ -56,10 +56,32 @@ def test_a_cell_is_mean_and_standard_deviation_over_the_seeds(tmp_path):
             "test/pareto_share": 20.0,
         }
         (tmp_path / str(seed) / "summary.json").write_text(json.dumps(summary))
-        (tmp_path / str(seed) / "origin.json").write_text(json.dumps({"cpu_seconds": 60 + 20 * seed}))
+        command = "python train.py trainer.max_epochs=2"
+        (tmp_path / str(seed) / "origin.json").write_text(
+            json.dumps({"command": command, "cpu_seconds": 60 + 20 * seed})
+        )
+        (tmp_path / str(seed) / "stitches.jsonl").write_text('{"name": "tiny", "flops": 1}')
     last = write_tables.training({"a=1": [tmp_path / "0", tmp_path / "1"]}).splitlines()[-1]
     # (94 - 90) / sqrt(2) is 2.83, 1 / sqrt(2) is 0.71
-    assert last == "| `a=1` | 92.00 ± 2.83 | 95.00 | 96.00 | 80.50 ± 0.71 | 93.00 | 20.00 | −1.00 | 70 |"
+    assert last == "| `a=1` | 92.00 ± 2.83 | 95.00 | 96.00 | 80.50 ± 0.71 | 93.00 | 20.00 | −1.00 | 1.00 | 70 |"
+
+
+@pytest.mark.parametrize(
+    ("words", "flops"),
+    [
+        ("trainer.max_epochs=4", 4 * (2 + 4 + 9) / 3),
+        ("trainer.max_epochs=4 tuning.epochs=3", 3 * (2 + 9) / 2 + (2 + 4 + 9) / 3),
+        (
+            "trainer.max_epochs=7 tuning.epochs=3 trainer.max_epochs=4 tuning.epochs=0 sampler=single sampler.stitch=b",
+            4 * 9,
+        ),
+    ],
+)
+def test_flops_of_a_training_are_those_of_what_it_draws(words, flops, tmp_path):
+    rows = [{"name": name, "flops": count} for name, count in (("a", 2), ("b", 9), ("a[:1] > b[1:]", 4))]
+    (tmp_path / "stitches.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "origin.json").write_text(json.dumps({"command": f"python train.py {words}"}))
+    assert write_tables.training_flops(tmp_path) == pytest.approx(flops)
 
 
 def test_what_is_there_is_not_measured_again(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """From its description to an anchor."""
 
+from collections.abc import Sequence
+
 import timm
 import torch
 
@@ -19,6 +21,7 @@ def create_anchor(
     num_classes: int,
     weights: str | None,
     new_heads: bool = False,
+    class_names: Sequence[str] | None = None,
 ) -> Anchor:
     """Make one anchor.
 
@@ -27,7 +30,8 @@ def create_anchor(
         input_size: (channels, height, width) of an image.
         num_classes: classes of its head.
         weights: ``pretrained``, ``random``, the path of a timm file or of a checkpoint of ours; None loads nothing.
-        new_heads: make new classifiers where those of a file are for another number of classes.
+        new_heads: make new classifiers where those of a file are for other classes.
+        class_names: what the anchor is to tell apart, if known.
 
     Raises:
         InputError: an unknown or unsupported model, images that it does not take, or weights that do not fit.
@@ -36,7 +40,9 @@ def create_anchor(
     require_known(name, OPTIONS)
 
     def make(weights: str | None, new_heads: bool = False) -> Anchor:
-        model = create_model(name, input_size, num_classes, weights, described.kwargs, OPTIONS, new_heads, alias)
+        model = create_model(
+            name, input_size, num_classes, weights, described.kwargs, OPTIONS, new_heads, alias, class_names
+        )
         anchor = adapter_for(model, name)(described, model, input_size)
         if 0 in anchor.depths:
             raise InputError(f"{OPTIONS.kwargs} of {name}: leaves a stage without blocks")

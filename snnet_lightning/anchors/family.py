@@ -28,10 +28,11 @@ class AnchorFamily:
             for all, or one an anchor.
         kwargs: keyword arguments of ``timm.create_model`` for every anchor.
         kwargs_each: further ones, a mapping an anchor.
-        new_heads: make new classifiers where those of a file are for another number of classes; timm does so by itself
-            for its pretrained weights.
+        new_heads: make new classifiers where those of a file are for another number of classes, or for classes of other
+            names; timm does so by itself for another number and its pretrained weights.
         aliases: names for people, used in the names of stitches; None: the timm names, shortened.
         preprocessing: how they want their images; None: as their timm configurations say.
+        class_names: of the data, if known.
 
     Raises:
         InputError: lists of another length than ``names``.
@@ -46,6 +47,7 @@ class AnchorFamily:
     new_heads: bool = False
     aliases: tuple[Alias, ...] | None = None
     preprocessing: Preprocessing | None = None
+    class_names: tuple[str, ...] | None = None
 
     def __post_init__(self):
         for option in ("weights", "kwargs_each", "aliases"):
@@ -88,7 +90,12 @@ class AnchorFamily:
         sources = [self.weights] * len(self.names) if isinstance(self.weights, str) else self.weights
         return [
             create_anchor(
-                anchor, self.input_size, self.num_classes, None if source == CHECKPOINT else source, self.new_heads
+                anchor,
+                self.input_size,
+                self.num_classes,
+                None if source == CHECKPOINT else source,
+                self.new_heads,
+                self.class_names,
             )
             for anchor, source in zip(self.described, sources, strict=True)
         ]

@@ -1,7 +1,7 @@
 """From a timm name to a model with weights, in one line of error where that cannot be."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -67,6 +67,7 @@ def create_model(
     options: Options,
     new_heads: bool = False,
     alias: str | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> nn.Module:
     """Make a timm model for images (channels, height, width) of ``input_size``.
 
@@ -74,8 +75,9 @@ def create_model(
         weights: ``pretrained``, ``random`` (warned of), or the path of a timm file or of a checkpoint of ours; None
             loads nothing, silently.
         kwargs: of ``timm.create_model``.
-        new_heads: keep random classifiers where those of a file are for another number of classes.
+        new_heads: keep random classifiers where those of a file are for other classes.
         alias: the anchor's name in a checkpoint of ours, beside its timm name.
+        class_names: what the model is to tell apart, if known.
 
     Raises:
         InputError: keyword arguments or an image size that the model does not take, or weights that cannot be had or do
@@ -111,7 +113,8 @@ def create_model(
         log.warning("%s has random weights: its accuracy is chance until it is trained", timm_name)
     renewed = weights == PRETRAINED and num_classes != model.pretrained_cfg.get("num_classes", num_classes)
     if weights not in (PRETRAINED, RANDOM, None):
-        renewed = load_weights(model, weights, options.weights, new_heads, (timm_name, alias or timm_name))
+        names = (timm_name, alias or timm_name)
+        renewed = load_weights(model, weights, options.weights, new_heads, names, class_names)
     if renewed:
         log.info("%s has a new, random head for %d classes", timm_name, num_classes)
     return model

@@ -1,9 +1,10 @@
 """Weights of one timm model from a local file, loaded safely, and checked."""
 
+import logging
 import pickle
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from inspect import signature
 from pathlib import Path
@@ -14,8 +15,10 @@ from safetensors import SafetensorError
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
-from snnet_lightning.checkpoint_file import anchor_state, read_checkpoint
+from snnet_lightning.checkpoint_file import anchor_state, description_in, read_checkpoint
 from snnet_lightning.errors import InputError
+
+log = logging.getLogger(__name__)
 
 AUXILIARY = ".aux_bn."  # in timm's names of BatchNorms for a part of a training batch only
 
@@ -26,6 +29,7 @@ def load_weights(
     option: str = "anchors.weights",
     new_heads: bool = False,
     names: tuple[str, str] = ("", ""),
+    class_names: Sequence[str] | None = None,
 ) -> bool:
     """Load a ``.pth`` or ``.safetensors`` file into a timm model, converting old names as timm does.
 
@@ -33,8 +37,9 @@ def load_weights(
 
     Args:
         option: what the user gave the path by.
-        new_heads: keep the model's own classifiers where those of the file do not fit.
+        new_heads: keep the model's own classifiers where those of the file do not fit, or are for other classes.
         names: timm name and alias of the model.
+        class_names: what the model is to tell apart, if known.
 
     Returns:
         whether the model kept its own classifiers.
@@ -45,23 +50,32 @@ def load_weights(
     if not Path(path).is_file():
         raise InputError(f"{option}: no file {path!r} (nor is it one of pretrained, random)")
     own = model.state_dict()
-    state = with_own_norms(own, _state_of(model, path, option, names))
+    state, known = _read(model, path, option, names)
+    state = with_own_norms(own, state)
+    other_classes = bool(known and class_names and known != tuple(class_names))
     heads = tuple(f"{name}." for name in classifier_names(model))
     body = {key: value for key, value in state.items() if not key.startswith(heads)}
     body |= {key: value for key, value in own.items() if key.startswith(heads)}
     differences = state_differences(own, state)
     only_heads = differences and not state_differences(own, body)
-    if only_heads and new_heads:
+    if new_heads and (only_heads or (other_classes and not differences)):
         model.load_state_dict(body)
         return True
     if differences:
         hint = "; anchors.new_heads=true makes new heads" if only_heads else ""
         raise InputError(f"{path} does not fit: {differences}{hint}")
+    if other_classes:
+        log.warning(
+            "%s=%s: its heads are for classes of other names; anchors.new_heads=true makes new ones", option, path
+        )
     model.load_state_dict(state)
     return False
 
 
-def _state_of(model: nn.Module, path: str, option: str, names: tuple[str, str]) -> dict[str, Tensor]:
+def _read(
+    model: nn.Module, path: str, option: str, names: tuple[str, str]
+) -> tuple[dict[str, Tensor], tuple[str, ...] | None]:
+    """The tensors under the model's names; the names of the classes, if the file has them."""
     where = f"{option}={path}"
     if zipfile.is_zipfile(path):  # as PyTorch's own files are
         content = {}
@@ -69,9 +83,10 @@ def _state_of(model: nn.Module, path: str, option: str, names: tuple[str, str]) 
             content = read_checkpoint(path, where)
         state = anchor_state(content, *names, where)
         if state is not None:
-            return state
+            described = description_in(content, where)
+            return state, described.class_names if described else None
     try:
-        return timm_names(model, load_state_dict(path, weights_only=True))
+        return timm_names(model, load_state_dict(path, weights_only=True)), None
     except (pickle.UnpicklingError, SafetensorError) as error:
         raise InputError(f"{path} cannot be loaded safely: it is truncated, or holds more than tensors") from error
     except Exception as error:  # what bytes that are no weights set off is not foreseeable

@@ -60,7 +60,7 @@ def create_net(
             f"anchors.num_classes={num_classes} makes heads for them"
         )
     return SNNet(
-        anchors.create(),
+        replace(anchors, class_names=tuple(class_names) if class_names else None).create(),
         rule,
         low_rank,
         preprocessing or anchors.preprocessing,

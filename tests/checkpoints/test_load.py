@@ -15,7 +15,7 @@ from snnet_lightning.checkpoint_file import read_checkpoint
 from snnet_lightning.checkpoints import load_weights
 from snnet_lightning.description import Preprocessing
 from snnet_lightning.errors import InputError
-from snnet_lightning.network import SNNet
+from snnet_lightning.network import SNNet, create_net
 from snnet_lightning.stitch import PairedRule
 from tests.checkpoints.conftest import FAMILIES, MakesDirectory, small_family
 
@@ -57,6 +57,33 @@ def test_our_own_checkpoint(path):
     assert len(loaded.space) == len(saved.space) == 2 + 6
     for stitch in saved.space:
         assert torch.equal(loaded(images, stitch.name), saved(images, stitch))
+
+
+@pytest.mark.parametrize(
+    ("class_names", "new_heads", "told"),
+    [
+        ("abcdefghij", True, None),
+        (None, True, None),
+        ("abcdefghix", True, "digits_tiny has a new, random head for 10 classes"),
+        ("abcdefghix", False, "heads are for classes of other names; anchors.new_heads=true makes new ones"),
+    ],
+)
+def test_anchors_from_a_checkpoint_of_other_classes(path, caplog, class_names, new_heads, told):
+    saved = net(seed=1, class_names=tuple("abcdefghij"))
+    torch.nn.init.ones_(saved.anchors[0].model.head.bias)  # others than those of a new head
+    torch.save(checkpoint(saved), path)
+    family = AnchorFamily(("digits_tiny", "digits_tiny"), (1, 8, 8), 10, (str(path), "random"), new_heads=new_heads)
+    with caplog.at_level("INFO", "snnet_lightning"):
+        loaded = (
+            create_net(family, PairedRule(), class_names=class_names and tuple(class_names))
+            .anchors[0]
+            .model.state_dict()
+        )
+    of_heads = [message for message in caplog.messages if "head" in message]
+    assert (len(of_heads) == 1 and of_heads[0].endswith(told)) if told else not of_heads
+    new = {"head.weight", "head.bias"} if told and new_heads else set()
+    own = saved.anchors[0].model.state_dict()
+    assert {key for key in own if not torch.equal(loaded[key], own[key])} == new
 
 
 @pytest.mark.parametrize("family", FAMILIES)
