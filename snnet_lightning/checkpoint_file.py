@@ -118,22 +118,28 @@ def require_ours(content: Mapping[str, Any], where: str) -> dict[str, Tensor]:
 def anchor_state(content: Mapping[str, Any], timm_name: str, alias: str, where: str) -> dict[str, Tensor] | None:
     """The tensors of one anchor in a checkpoint of ours, under its timm model's names; None if it is no checkpoint.
 
+    Where several have this timm name, it is the one of this alias.
+
     Raises:
-        InputError: no anchor in it has this timm name or alias, or it does not say which it has.
+        InputError: none in it is meant, or it does not say which it has.
     """
     if not own_state(content):
         return None
     description = description_in(content, where)
     if description is None:
         raise InputError(f"{where}: an SN-Net checkpoint of version 0.1, which does not name its anchors")
-    aliases, names = zip(*((anchor.alias, anchor.name) for anchor in description.anchors), strict=True)
-    if alias in aliases:
-        index = aliases.index(alias)
-    elif names.count(timm_name) == 1:
-        index = names.index(timm_name)
-    else:
-        raise InputError(f"{where}: has no anchor {alias}, or more than one; it has {', '.join(aliases)}")
-    return own_state(content, f"{PREFIX}anchors.{index}.model.")
+    anchors = description.anchors
+    meant = [i for i, anchor in enumerate(anchors) if _architecture(anchor.name) == _architecture(timm_name)]
+    if len(meant) > 1:
+        meant = [i for i in meant if anchors[i].alias == alias]
+    if not meant:
+        known = ", ".join(f"{anchor.name} as {anchor.alias}" for anchor in anchors)
+        raise InputError(f"{where}: has no anchor {timm_name} as {alias}; it has {known}")
+    return own_state(content, f"{PREFIX}anchors.{meant[0]}.model.")
+
+
+def _architecture(timm_name: str) -> str:
+    return timm_name.split(".")[0]
 
 
 def _reason(error: Exception) -> str:

@@ -5,7 +5,7 @@ import pickle
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ def load_weights(
 ) -> bool:
     """Load a ``.pth`` or ``.safetensors`` file into a timm model, converting old names as timm does.
 
-    In a checkpoint of ours it is the anchor of this name.
+    In a checkpoint or a saved SN-Net of ours it is the anchor of this name.
 
     Args:
         option: what the user gave the path by.
@@ -47,7 +47,7 @@ def load_weights(
     Raises:
         InputError: no such file, an unreadable one, or one whose keys or shapes differ (the differences are listed).
     """
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise InputError(f"{option}: no file {path!r} (nor is it one of pretrained, random)")
     own = model.state_dict()
     state, known = _read(model, path, option, names)
@@ -77,9 +77,10 @@ def _read(
 ) -> tuple[dict[str, Tensor], tuple[str, ...] | None]:
     """The tensors under the model's names; the names of the classes, if the file has them."""
     where = f"{option}={path}"
-    if zipfile.is_zipfile(path):  # as PyTorch's own files are
+    folder = Path(path).is_dir()
+    if folder or zipfile.is_zipfile(path):  # as PyTorch's own files are
         content = {}
-        with suppress(InputError):  # one that cannot be read is told of below
+        with nullcontext() if folder else suppress(InputError):  # a file that cannot be read is told of below
             content = read_checkpoint(path, where)
         state = anchor_state(content, *names, where)
         if state is not None:

@@ -7,9 +7,8 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
-from timm.scheduler import CosineLRScheduler
 from torch import Tensor, nn
-from torch.optim import SGD, Optimizer
+from torch.optim import Optimizer
 
 from snnet_lightning.checkpoint_file import MOVING
 from snnet_lightning.errors import InputError
@@ -27,40 +26,19 @@ def require_training_state(content: Mapping[str, Any], trainer: L.Trainer) -> No
     own: dict[str, Any] = {
         "loops": {"fit_loop": trainer.fit_loop.state_dict()},
         "optimizer_states": [{"state": {}, "param_groups": []}],
+        "lr_schedulers": [{"lengths": [0, 0]}],
         "callbacks": {},
     }
-    _refuse(unlike(content, own), trainer)
-    groups = len(content["optimizer_states"][0]["param_groups"])
-    schedule = _schedule(groups).state_dict()
-    module: Any = trainer.lightning_module  # an SNNetModule
-    tuned, of_tuned = module.tuning_epochs > 0, _of_tuned(content)
-    if tuned != of_tuned:
-        _refuse(f"is of a training {'with' if of_tuned else 'without'} tuning.epochs", trainer)
-    own["lr_schedulers"] = [{"lengths": [0, 0]} if tuned else schedule]
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # a connector sets it
         if callback.state_key in content["callbacks"]:  # else it is new
             own["callbacks"][callback.state_key] = callback.state_dict()
             if isinstance(callback, ModelCheckpoint):
                 _require_own_files(content["callbacks"][callback.state_key], trainer)
+    module: Any = trainer.lightning_module  # an SNNetModule
     if content.get("sampler", {}) != {}:  # else it learns nothing, or is new
         own["sampler"] = module.sampler.state_dict()
     _refuse(unlike(content, own), trainer)
     _refuse(_wrong_names(content.get(MOVING, []), module.net), trainer)
-    given = content["lr_schedulers"][0]
-    for key in () if tuned else given.keys() - schedule.keys():  # timm would set any attribute of the schedule
-        _refuse(f"lr_schedulers.0.{key} belongs to no schedule", trainer)
-
-
-def _schedule(groups: int) -> CosineLRScheduler:
-    """Any, for so many groups of parameters, in which what may be a fraction is one."""
-    optimizer = SGD([{"params": [nn.Parameter()]} for _ in range(max(1, groups))], lr=1.0)
-    return CosineLRScheduler(optimizer, t_initial=1, lr_min=0.0, warmup_t=1, warmup_lr_init=0.0)
-
-
-def _of_tuned(content: Mapping[str, Any]) -> bool:
-    schedules = content.get("lr_schedulers")
-    first = schedules[0] if isinstance(schedules, list) and schedules else None
-    return isinstance(first, Mapping) and "lengths" in first
 
 
 def _wrong_names(names: Any, net: nn.Module) -> str:

@@ -1,7 +1,8 @@
 """Around the task under Hydra: strict, recorded configuration, and one line for wrong input."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import wraps
 from pathlib import Path
@@ -51,7 +52,7 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
                 with written_atomically(directory / "config.yaml") as unfinished:
                     OmegaConf.save(cfg, unfinished)
             log.info("log, checkpoints and results go to %s", directory)
-            with libraries_logged(), closing_runs():
+            with libraries_logged(), closing_runs(), interrupted_as_elsewhere():
                 value = task(cfg)
         except Exception as error:
             told = explain(error, composed)
@@ -65,3 +66,14 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
         return value
 
     return guarded
+
+
+@contextmanager
+def interrupted_as_elsewhere() -> Iterator[None]:
+    """Lightning's Trainer ends the process on Ctrl-C, with the exit status of an error; here it goes on to ``run``."""
+    try:
+        yield
+    except SystemExit as stopped:
+        if isinstance(stopped.__context__, KeyboardInterrupt):
+            raise stopped.__context__ from None
+        raise

@@ -78,6 +78,8 @@ def _choices(typed: Sequence[Override], option: str, path: str) -> Iterator[tupl
         measured = option in ("ckpt_path", EXPORTED) and _value_of(typed, "accuracy") is not False
         if measured and not chosen & set(DATA_CHOOSERS):
             groups["data"] = _data(content, where)
+            if not groups["data"] and any(key.startswith("data.") for key in chosen):
+                raise InputError(f"{where}: does not say which data it was trained on: add data=...")
     if "net" in chosen:
         values.pop("net", None)
     yield from ((group, group, node) for group, node in groups.items())

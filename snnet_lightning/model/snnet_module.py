@@ -183,6 +183,8 @@ class SNNetModule(L.LightningModule):
             self.net.initialised = False  # whatever the stitching layers are, their anchors will be others
         self.net.route_statistics.clear()  # which are of the weights that were
         self.net.rows = ()
+        if self.global_step:  # the training may have become longer than that of the checkpoint
+            self.lr_scheduler_step(self.lr_schedulers(), None)
         unused.set_moving(self.net, self._moving if self.optim.unused == "move" else ())
         self._moving = []
 

@@ -72,8 +72,8 @@ def calibrate(
     if not all(counts):
         statistics.clear()
         raise InputError(
-            f"calibration.images={images}: {sum(counts)} images are too few, or come one by one; some are needed to "
-            "estimate on, others to decide by"
+            f"calibration.images: {images} images are too few, or come one by one; some are needed to estimate on, "
+            "others to decide by"
         )
     better = [stitch.id for stitch, gain in advantage.items() if gain > 0]
     statistics.set({name: node.values for name, node in statistics.nodes.items()}, better)

@@ -78,7 +78,7 @@ class OptimizerRecipe:
 
     def build(
         self, net: SNNet, total_steps: int, steps_per_epoch: int, global_batch: int | None, tuning_steps: int = 0
-    ) -> tuple[Optimizer, Schedule | SchedulePerPhase]:
+    ) -> tuple[Optimizer, SchedulePerPhase]:
         """The optimiser, and its schedule.
 
         Args:
@@ -110,12 +110,12 @@ class OptimizerRecipe:
             )
         except Exception as error:  # whatever an optimiser makes of options that it does not check
             raise InputError(f"optim.opt={self.opt}: {error} (see timm.optim.list_optimizers())") from error
-        if not tuning_steps:
-            return optimizer, self._schedule(optimizer, total_steps, steps_per_epoch, rates)
-        # Where training ends in the first phase, the second is not reached, but needs a length.
-        phases = [tuning_steps, total_steps - tuning_steps] if tuning_steps < total_steps else [total_steps] * 2
-        schedules = [self._schedule(optimizer, steps, steps_per_epoch, rates) for steps in phases]
-        return optimizer, SchedulePerPhase(schedules, phases)
+        lengths = [tuning_steps, max(0, total_steps - tuning_steps)]
+        # Where training ends in the first phase, that has its cosine until then. A phase without steps needs a length
+        # too: every schedule sets the rates as it is made.
+        steps_of_each = max(1, min(tuning_steps, total_steps)), max(1, lengths[1])
+        schedules = [self._schedule(optimizer, steps, steps_per_epoch, rates) for steps in steps_of_each]
+        return optimizer, SchedulePerPhase(schedules, lengths)
 
     def _schedule(
         self, optimizer: Optimizer, total_steps: int, steps_per_epoch: int, rates: Mapping[str, float]
@@ -127,7 +127,9 @@ class OptimizerRecipe:
             optimizer,
             steps_per_count,
             self.sched_lag,
-            t_initial=max(1, total - warmup if self.warmup_prefix else total),
+            t_initial=max(
+                2, total - warmup if self.warmup_prefix else total
+            ),  # timm warns of 1, whose only rate is the same
             lr_min=rates["min_lr"],
             warmup_t=warmup,
             warmup_lr_init=rates["warmup_lr"],

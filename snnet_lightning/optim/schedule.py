@@ -22,7 +22,3 @@ class Schedule(CosineLRScheduler):
     def step_update(self, num_updates: int, metric: float | None = None) -> None:
         """Set the rates of the step that follows on ``num_updates`` of them."""
         super().step_update(max(0, num_updates // self.steps_per_count - self.lag), metric)
-
-    def state_dict(self) -> dict[str, Any]:
-        """As timm's: how it counts is said by the run, not by a file."""
-        return {key: value for key, value in super().state_dict().items() if key not in ("steps_per_count", "lag")}

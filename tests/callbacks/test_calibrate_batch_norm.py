@@ -288,7 +288,7 @@ def test_a_training_is_not_lost_where_there_are_too_few_images(make_trainer, cap
     trainer.fit(module, loader, DataLoader(items, 2))
     trainer.test(module, DataLoader(items, 2), verbose=False)
     assert len(module.rows) == len(module.net.space)
-    assert "calibration.images=2: 2 images are too few" in caplog.text
+    assert "calibration.images: 2 images are too few" in caplog.text
     assert not module.net.route_statistics.calibrated
 
 

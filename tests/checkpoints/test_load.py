@@ -16,6 +16,7 @@ from snnet_lightning.checkpoints import load_weights
 from snnet_lightning.description import Preprocessing
 from snnet_lightning.errors import InputError
 from snnet_lightning.network import SNNet, create_net
+from snnet_lightning.saved.save import save_network
 from snnet_lightning.stitch import PairedRule
 from tests.checkpoints.conftest import FAMILIES, MakesDirectory, small_family
 
@@ -57,6 +58,31 @@ def test_our_own_checkpoint(path):
     assert len(loaded.space) == len(saved.space) == 2 + 6
     for stitch in saved.space:
         assert torch.equal(loaded(images, stitch.name), saved(images, stitch))
+
+
+def test_anchors_of_a_file_are_those_of_the_timm_name_and_among_these_of_the_alias(path, tmp_path):
+    family = AnchorFamily(
+        ("digits_tiny", "digits_small", "digits_tiny"), (1, 8, 8), 10, "random", aliases=("a", "b", "c")
+    )
+    saved = SNNet(family.create(), PairedRule())
+    torch.save(checkpoint(saved), path)
+    save_network(saved, tmp_path / "folder")
+
+    def loaded(name, alias, file=path):
+        with_it = AnchorFamily((name, "digits_base"), (1, 8, 8), 10, (str(file), "random"), aliases=(alias, "z"))
+        state = with_it.create()[0].model.state_dict()
+        equal = [all(map(torch.equal, state.values(), anchor.model.state_dict().values())) for anchor in saved.anchors]
+        assert equal.count(True) == 1
+        return equal.index(True)
+
+    assert loaded("digits_small", "a") == 1  # of that name there is one
+    assert loaded("digits_small.sklearn", "x") == 1
+    assert loaded("digits_tiny", "a") == 0
+    assert loaded("digits_tiny", "c", tmp_path / "folder") == 2
+    with pytest.raises(InputError, match=r"has no anchor digits_tiny as b; it has digits_tiny as a, "):
+        loaded("digits_tiny", "b")
+    with pytest.raises(InputError, match=r"^anchors\.weights=.*: has no anchor digits_base as a"):
+        loaded("digits_base", "a")
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,8 @@ def run_here() -> Callable[..., Run]:
 
     def run(script: str, *overrides: str, directory: Path) -> Run:
         handlers, level = logging.root.handlers[:], logging.root.level
-        on_terminate = signal.getsignal(signal.SIGTERM)  # a command may have one of its own
+        # A command may have one of its own for it; Lightning ignores further ones of Ctrl-C.
+        handled = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         status = 0
         with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ), captured() as files:
             patch.chdir(ROOT)
@@ -149,7 +150,8 @@ def run_here() -> Callable[..., Run]:
             finally:
                 GlobalHydra.instance().clear()
                 logging.root.handlers[:], logging.root.level = handlers, level
-                signal.signal(signal.SIGTERM, on_terminate)
+                for number, handler in handled.items():
+                    signal.signal(number, handler)
             out, err = (file.seek(0) or file.read() for file in files)
         return Run(status, out, err, directory)
 

@@ -222,3 +222,9 @@ def test_an_interrupt_while_it_starts(run_here, tmp_path):
     interrupts = "+hydra.callbacks.x={_target_:tests.command_line.interrupts.Interrupts}"
     run = run_here("train.py", interrupts, directory=tmp_path)
     assert (run.status, run.err) == (130, "interrupted\n")
+
+
+def test_an_interrupt_while_it_trains(run_here, tmp_path):
+    interrupts = "+callbacks.x._target_=tests.command_line.interrupts.InterruptsTraining"
+    run = run_here("train.py", "debug=default", interrupts, directory=tmp_path)
+    assert (run.status, run.err.splitlines()[-1]) == (130, "interrupted")

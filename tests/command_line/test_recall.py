@@ -127,7 +127,8 @@ def test_a_sweep_of_evaluations_recalls_too(trained, checkpoint, run_here, tmp_p
         for directory in (tmp_path / "sweep" / "0", trained.directory)
     )
     for row, same in zip(found, expected, strict=True):
-        assert row == same | {"loss": pytest.approx(same["loss"], rel=1e-6)}
+        # A job has a process and so threads of its own, and other threads round otherwise.
+        assert row == same | {"loss": pytest.approx(same["loss"], rel=1e-5)}
 
 
 def test_another_network_than_that_of_the_weights(checkpoint, run_here, tmp_path):
@@ -298,3 +299,10 @@ def test_images_that_would_be_written_are_written_in_the_run(changed):
 
 def test_plain_settings_do_not_change_the_data(checkpoint):
     assert composed(f"ckpt_path={checkpoint}", "experiment=none").data.batch_size == 60
+
+
+def test_values_of_data_where_the_file_says_none(run_here, trained, tmp_path):
+    folder = f"ckpt_path={trained.directory / 'snnet'}"  # which can be given to others, without the data
+    run = run_here("evaluate.py", folder, "data.num_workers=0", directory=tmp_path)
+    says = f"error: {folder}: does not say which data it was trained on: add data=...\n"
+    assert (run.status, run.err) == (1, says)

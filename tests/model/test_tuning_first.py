@@ -179,13 +179,20 @@ def test_only_the_last_phase_may_become_longer(fit, tmp_path):
     longer, watch = fit(4, 1, ckpt_path=tmp_path / "last.ckpt")
     assert watch.rates == watched.rates[STEPS:]
     assert same(longer.net.state_dict(), whole.net.state_dict())
-    with pytest.raises(InputError, match=r"^ckpt_path: is of a training with other tuning\.epochs"):
-        fit(4, 2, ckpt_path=tmp_path / "last.ckpt")
-    with pytest.raises(InputError, match=r"last\.ckpt: is of a training with tuning\.epochs, so training cannot go on"):
-        fit(4, 0, ckpt_path=tmp_path / "last.ckpt")
     fit(1, 0, LastCheckpoint(tmp_path / "plain"))
-    with pytest.raises(InputError, match=r"last\.ckpt: is of a training without tuning\.epochs, so training cannot"):
-        fit(4, 1, ckpt_path=tmp_path / "plain" / "last.ckpt")
+    for tuning, of in ((2, "last.ckpt"), (0, "last.ckpt"), (1, "plain/last.ckpt")):
+        with pytest.raises(InputError, match=r"^ckpt_path: is of a training with other tuning\.epochs"):
+            fit(4, tuning, ckpt_path=tmp_path / of)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "tuning", "more"), [(2, 3, {}), (2, 2, {}), (3, 1, {}), (2, 0, {}), (4, 2, {"max_steps": STEPS})]
+)
+def test_a_longer_training_goes_on_with_its_own_rates(fit, tmp_path, epochs, tuning, more):
+    """Whatever the shorter one ended in: as if the longer one had been meant from the start."""
+    fit(epochs, tuning, LastCheckpoint(tmp_path), **more)
+    _, watch = fit(5, tuning, ckpt_path=tmp_path / "last.ckpt")
+    assert watch.rates == fit(5, tuning)[1].rates[-len(watch.rates) :]
 
 
 def test_each_phase_has_the_schedule_of_a_training_of_its_length(fit):
