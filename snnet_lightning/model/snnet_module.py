@@ -188,6 +188,12 @@ class SNNetModule(L.LightningModule):
         unused.set_moving(self.net, self._moving if self.optim.unused == "move" else ())
         self._moving = []
 
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Begin the phase after the tuning as a training of its own, without moments of other gradients."""
+        if self.current_epoch == self.tuning_epochs and batch_idx == 0:
+            self.trainer.optimizers[0].state.clear()
+            unused.set_moving(self.net, ())
+
     def draw(self, rank: int) -> tuple[Stitch, ...]:
         """The stitches that process ``rank`` trains on the present batch."""
         if self.tuning:

@@ -56,7 +56,7 @@ class OptimizerRecipe:
     weight_decay: NonNegativeFloat = 0.05
     decay_positions: bool = False
     decay_stitch_biases: bool = False
-    unused: Literal["stand_still", "move"] = "move"
+    unused: Literal["stand_still", "move"] = "stand_still"
     anchor_lr_scale: NonNegativeFloat = 1.0
     stitch_lr_scale: NonNegativeFloat = 1.0
     warmup_epochs: NonNegativeFloat = 5

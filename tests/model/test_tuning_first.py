@@ -1,6 +1,7 @@
 """The anchors are tuned first: two phases of one training, each with its own draws and schedule."""
 
 import copy
+from dataclasses import replace
 
 import lightning as L
 import pytest
@@ -75,6 +76,7 @@ def fit(make_trainer):
         validated=0,
         max_steps=-1,
         init_from=None,
+        recipe=RECIPE,
         **options,
     ):
         torch.manual_seed(0)
@@ -82,7 +84,7 @@ def fit(make_trainer):
         if init_from:
             load_weights(net, read_checkpoint(init_from, str(init_from)), str(init_from))
         sampler = sampler or UniformSampler(seed=1)
-        module = SNNetModule(net, sampler, RECIPE, tuning_epochs=tuning_epochs, **options)
+        module = SNNetModule(net, sampler, recipe, tuning_epochs=tuning_epochs, **options)
         watch = Watch()
         trainer = make_trainer(
             max_epochs=epochs,
@@ -171,6 +173,25 @@ def test_layers_that_were_trained_are_initialised_again_after_their_anchors_were
     assert not same(layers(watch.states[STEPS]), layers(start))
     _, watch = fit(1, 0, init_from=tmp_path / "last.ckpt")
     assert same(layers(watch.states[0]), layers(start))
+
+
+class Updates(L.Callback):
+    """Notes how often the optimiser has updated what it keeps moments of, after every step."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        self.seen.append([int(kept["step"]) for kept in trainer.optimizers[0].state.values()])
+
+
+@pytest.mark.parametrize("unused", ["stand_still", "move"])
+def test_the_phase_after_the_tuning_begins_without_moments(fit, unused):
+    updates = Updates()
+    module, watch = fit(2, 1, updates, recipe=replace(RECIPE, unused=unused))
+    assert max(updates.seen[STEPS - 1]) == {"stand_still": STEPS // 2, "move": STEPS}[unused]
+    drawn = module.net.space[watch.drawn[STEPS][0]]
+    assert updates.seen[STEPS] == [1] * len(list(module.net.parameters_of(drawn)))
 
 
 def test_only_the_last_phase_may_become_longer(fit, tmp_path):
