@@ -46,7 +46,7 @@ RECIPES = {
 # Of the published loops: whether the schedule counts steps, how late it is told, whether the cosine follows on the
 # warm-up; what becomes of unused parts; whether positions and the stitching layers' biases decay; whether AGC spares
 # classifiers.
-TODAYS = (True, 0, False, "move", False, False, True)
+TODAYS = (True, 0, False, "stand_still", False, False, True)
 LOOPS = {
     "digits": TODAYS,
     "deit_ti_s_b": (False, 1, False, "move", True, False, True),

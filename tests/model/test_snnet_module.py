@@ -16,7 +16,7 @@ from snnet_lightning.optim import OptimizerRecipe
 from snnet_lightning.sampler import UniformSampler
 from snnet_lightning.stitch.route import Layer
 
-RECIPE = OptimizerRecipe("adamw", lr=1e-2, weight_decay=0.1, anchor_lr_scale=0.1, warmup_epochs=0, unused="stand_still")
+RECIPE = OptimizerRecipe("adamw", lr=1e-2, weight_decay=0.1, anchor_lr_scale=0.1, warmup_epochs=0)
 
 
 class WatchSteps(L.Callback):
