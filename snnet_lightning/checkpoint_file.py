@@ -81,6 +81,12 @@ def description_in(content: Mapping[str, Any], where: str) -> Description | None
     return read_description(content[KEY], where) if KEY in content else None
 
 
+def class_names_in(content: Mapping[str, Any], where: str) -> tuple[str, ...] | None:
+    """The names of the classes that a checkpoint of ours is for, as far as it says them; errors as above."""
+    description = description_in(content, where)
+    return description.class_names if description else None
+
+
 def own_state(content: Mapping[str, Any], prefix: str = PREFIX) -> dict[str, Tensor]:
     """The tensors of the network, or of what lies under ``prefix``, in a checkpoint of ours; empty if it is none."""
     state = content.get(STATE)

@@ -1,7 +1,7 @@
 """What network is this? One piece of plain data that answers, and travels with every checkpoint."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -224,6 +224,11 @@ def read_origin(data: Any, where: str) -> Origin:
 def in_words(text: str) -> str:
     """``text`` in one line that can stand in a model card."""
     return re.sub(f"[{NO_WORDS}]", "_", text)[:200]
+
+
+def other_classes(names: Sequence[str] | None, others: Sequence[str] | None) -> bool:
+    """Whether class names are known on both sides, and differ."""
+    return bool(names and others) and tuple(names or ()) != tuple(others or ())
 
 
 def differences(one: Description, other: Description) -> str:

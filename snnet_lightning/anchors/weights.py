@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
-from snnet_lightning.checkpoint_file import anchor_state, description_in, read_checkpoint
+from snnet_lightning.checkpoint_file import anchor_state, class_names_in, read_checkpoint
+from snnet_lightning.description import other_classes
 from snnet_lightning.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -52,19 +53,19 @@ def load_weights(
     own = model.state_dict()
     state, known = _read(model, path, option, names)
     state = with_own_norms(own, state)
-    other_classes = bool(known and class_names and known != tuple(class_names))
+    renamed = other_classes(known, class_names)
     heads = tuple(f"{name}." for name in classifier_names(model))
     body = {key: value for key, value in state.items() if not key.startswith(heads)}
     body |= {key: value for key, value in own.items() if key.startswith(heads)}
     differences = state_differences(own, state)
     only_heads = differences and not state_differences(own, body)
-    if new_heads and (only_heads or (other_classes and not differences)):
+    if new_heads and (only_heads or (renamed and not differences)):
         model.load_state_dict(body)
         return True
     if differences:
         hint = "; anchors.new_heads=true makes new heads" if only_heads else ""
         raise InputError(f"{path} does not fit: {differences}{hint}")
-    if other_classes:
+    if renamed:
         log.warning(
             "%s=%s: its heads are for classes of other names; anchors.new_heads=true makes new ones", option, path
         )
@@ -84,8 +85,7 @@ def _read(
             content = read_checkpoint(path, where)
         state = anchor_state(content, *names, where)
         if state is not None:
-            described = description_in(content, where)
-            return state, described.class_names if described else None
+            return state, class_names_in(content, where)
     try:
         return timm_names(model, load_state_dict(path, weights_only=True)), None
     except (pickle.UnpicklingError, SafetensorError) as error:

@@ -43,12 +43,11 @@ class AverageWeights(WeightAveraging):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
         super().on_train_epoch_end(trainer, pl_module)
-        if pl_module.tuning_ends:
+        if pl_module.tuning.ends(trainer):
             self._start_anew(pl_module)
 
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: SNNetModule, batch: Any, batch_idx: int) -> None:
-        # Lightning leaves out the hooks of epochs where it goes on from the end of one.
-        if batch_idx == 0 and pl_module.current_epoch == pl_module.tuning_epochs > 0:
+        if pl_module.tuning.was_before(trainer, batch_idx):
             self._start_anew(pl_module)
 
     def _start_anew(self, pl_module: SNNetModule) -> None:

@@ -14,11 +14,11 @@ class BestCheckpoint(ModelCheckpoint):
     """
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
-        if not pl_module.tuning:
+        if not pl_module.tuning.under_way(trainer):
             super().on_validation_end(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
-        if not pl_module.tuning:
+        if not pl_module.tuning.under_way(trainer):
             super().on_train_epoch_end(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

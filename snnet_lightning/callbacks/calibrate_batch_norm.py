@@ -88,7 +88,8 @@ class CalibrateBatchNorm(L.Callback):
 
     def _within_training(self, trainer: L.Trainer, pl_module: SNNetModule) -> bool:
         fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
-        return fitting and self._wanted(pl_module.net) and not pl_module.tuning  # anchors alone have their own then
+        tuning = pl_module.tuning.under_way(trainer)  # anchors alone have their own then
+        return fitting and self._wanted(pl_module.net) and not tuning
 
     def _calibrate(self, trainer: L.Trainer, pl_module: SNNetModule, stitches: Sequence[Stitch] | None = None) -> None:
         net, precision = pl_module.net, trainer.precision_plugin.forward_context

@@ -50,15 +50,16 @@ class InitialiseStitchingLayers(L.Callback):
         self.steps, self.lr = steps, lr
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
-        if not pl_module.tuning_epochs:
+        if not pl_module.tuning.epochs:
             self._initialise(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:
-        if pl_module.tuning_ends:
+        if pl_module.tuning.ends(trainer):
             self._initialise(trainer, pl_module)
 
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: SNNetModule, *batch: Any) -> None:
-        if not pl_module.tuning:  # Lightning leaves out the hooks of epochs where it goes on from the end of one
+        # Lightning leaves out the hooks of epochs where it goes on from the end of one.
+        if not pl_module.tuning.under_way(trainer):
             self._initialise(trainer, pl_module)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: SNNetModule) -> None:

@@ -102,13 +102,6 @@ def _stitch_alone(content: Mapping[str, Any], description: Description, where: s
     return cast("ExtractedStitch", stitch)
 
 
-def same_classes(net: SNNet, content: Mapping[str, Any], where: str) -> bool:
-    """Whether a network's classes have the names that a file says, as far as both are known."""
-    described = description_in(content, where)
-    known = [names for names in (net.class_names, described and described.class_names) if names]
-    return len(known) < 2 or known[0] == known[1]
-
-
 def load_weights(
     net: SNNet, content: Mapping[str, Any], where: str, new_heads: Literal["none", "reshaped", "all"] = "none"
 ) -> list[str]:

@@ -1,16 +1,17 @@
 """What training and evaluation make alike: network, weights, trainer, result."""
 
 import logging
-from collections.abc import Collection, Mapping
-from typing import Any, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import lightning as L
 from omegaconf import DictConfig
 
-from snnet_lightning.checkpoint_file import read_checkpoint
-from snnet_lightning.checkpoints.load import load_weights, read_table, same_classes
+from snnet_lightning.checkpoint_file import class_names_in, read_checkpoint
+from snnet_lightning.checkpoints.load import load_weights, read_table
 from snnet_lightning.command.instantiate import instantiate, made
-from snnet_lightning.description import Description
+from snnet_lightning.command.recall import unknown_data
+from snnet_lightning.description import Description, other_classes
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.results import Row
 from snnet_lightning.model.exported_module import ExportedModule
@@ -37,7 +38,7 @@ def create_datamodule(cfg: DictConfig) -> L.LightningDataModule:
         InputError: there are none, for the file that the network was composed from does not say them.
     """
     if not cfg.get("data", True):
-        raise InputError(f"{cfg.recalled_from}: does not say which data it was trained on: add data=...")
+        raise unknown_data(cfg.recalled_from)
     return made(cfg, "data")
 
 
@@ -59,8 +60,8 @@ def start_from(net: SNNet, init_from: str, recalled_from: str | None) -> None:
     _require_recalled("init_from", init_from, recalled_from)
     where = f"init_from={init_from}"
     content = read_checkpoint(init_from, where)
-    heads: Literal["reshaped", "all"] = "reshaped" if same_classes(net, content, where) else "all"
-    for anchor in load_weights(net, content, where, new_heads=heads):
+    renamed = other_classes(net.class_names, class_names_in(content, where))
+    for anchor in load_weights(net, content, where, new_heads="all" if renamed else "reshaped"):
         log.info("%s has a new, random head for %d classes", anchor, net.description.num_classes)
     net.route_statistics.clear()  # they are of the weights that were; a training begins with none
 
@@ -80,8 +81,7 @@ def load_evaluated(net: SNNet, ckpt_path: str | None, recalled_from: str | None)
     content = read_checkpoint(ckpt_path, where)
     load_weights(net, content, where)
     read_table(ckpt_path, net)
-    if not same_classes(net, content, where):
-        log.warning("%s was trained on classes of other names than those of the data", where)
+    _warn_of_other_classes(net.class_names, class_names_in(content, where), where)
 
 
 def evaluate_exported(
@@ -103,7 +103,11 @@ def require_classes(datamodule: L.LightningDataModule, description: Description,
     classes, names = (getattr(datamodule, name, None) for name in ("num_classes", "class_names"))
     if classes not in (None, description.num_classes):
         raise InputError(f"{where}: is of {description.num_classes} classes, but the data have {classes}")
-    if names and description.class_names and tuple(names) != description.class_names:
+    _warn_of_other_classes(names, description.class_names, where)
+
+
+def _warn_of_other_classes(names: Sequence[str] | None, trained_on: Sequence[str] | None, where: str) -> None:
+    if other_classes(names, trained_on):
         log.warning("%s was trained on classes of other names than those of the data", where)
 
 

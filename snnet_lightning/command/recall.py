@@ -79,12 +79,17 @@ def _choices(typed: Sequence[Override], option: str, path: str) -> Iterator[tupl
         if measured and not chosen & set(DATA_CHOOSERS):
             groups["data"] = _data(content, where)
             if not groups["data"] and any(key.startswith("data.") for key in chosen):
-                raise InputError(f"{where}: does not say which data it was trained on: add data=...")
+                raise unknown_data(where)
     if "net" in chosen:
         values.pop("net", None)
     yield from ((group, group, node) for group, node in groups.items())
     defaults = [{f"override /{group}": RECALLED} for group in groups]
     yield GROUP, "_global_", {"defaults": [*defaults, "_self_"], **values, "recalled_from": path}
+
+
+def unknown_data(where: str) -> InputError:
+    """What to tell where a file's own data are wanted, and it does not say them."""
+    return InputError(f"{where}: does not say which data it was trained on: add data=...")
 
 
 def _anchors(description: Any) -> dict[str, Any]:

@@ -1,10 +1,8 @@
 """Training and evaluation of an SN-Net as a LightningModule."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from math import isinf
 from typing import Any, NoReturn
 
 import lightning as L
@@ -25,7 +23,9 @@ from snnet_lightning.evaluation.metrics import StitchMetrics
 from snnet_lightning.evaluation.results import stitch_rows
 from snnet_lightning.evaluation.summary import summarise
 from snnet_lightning.latency.table import with_latency
+from snnet_lightning.model.steps import training_steps
 from snnet_lightning.model.strategy import require_strategy
+from snnet_lightning.model.tuning import Tuning
 from snnet_lightning.network.prefix_tree import forward_all
 from snnet_lightning.network.snnet import SNNet, without_statistics
 from snnet_lightning.optim import unused
@@ -33,8 +33,6 @@ from snnet_lightning.optim.adaptive_clipping import clip_adaptively
 from snnet_lightning.optim.recipe import OptimizerRecipe
 from snnet_lightning.sampler import AnchorsInTurn, Sampler
 from snnet_lightning.stitch.route import Stitch
-
-log = logging.getLogger(__name__)
 
 Batch = tuple[Tensor, Tensor]  # images (N, C, H, W); classes (N), or shares of classes (N, classes) where mixed
 
@@ -83,7 +81,7 @@ class SNNetModule(L.LightningModule):
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
         self.distillation = distillation
         self.batch_size = batch_size
-        self.tuning_epochs = tuning_epochs
+        self.tuning = Tuning(tuning_epochs)
         self.validation_count = validation_stitches
         self._moving: list[str] = []  # the parameters that a resumed training had used before
         self.validation_metrics = StitchMetrics(len(self.validation_stitches))
@@ -133,7 +131,7 @@ class SNNetModule(L.LightningModule):
     def _require_draws(self) -> None:
         try:
             drawn = self.sampler.draw(self.trained_flops, step=0)
-            if self.tuning_epochs:
+            if self.tuning.epochs:
                 AnchorsInTurn().draw(self.trained_flops, step=0)
         except InputError as error:
             self._refuse(str(error))
@@ -154,32 +152,13 @@ class SNNetModule(L.LightningModule):
         """Get the teacher now, so that no copy made at setup holds one, and only if there is something to train."""
         if 0 in (self.trainer.max_epochs, self.trainer.max_steps, self.trainer.limit_train_batches):
             return
-        self._tell_phases()
+        self.tuning.tell(*training_steps(self.trainer))
         self.sampler.start(self.trained_flops)
         if self.distillation:
             self.distillation.start(self.net)
 
-    def _tell_phases(self) -> None:
-        if self.tuning_epochs:
-            total, per_epoch = self._steps()
-            then = "then training stitches" if self.tuning_epochs * per_epoch < total else "and no stitches"
-            log.info("tuning the anchors in turn for %d epochs, %s", self.tuning_epochs, then)
-
-    @property
-    def tuning(self) -> bool:
-        """Whether the present epoch is one of the first, in which the anchors alone are trained."""
-        return self.current_epoch < self.tuning_epochs
-
-    @property
-    def tuning_ends(self) -> bool:
-        """At the end of an epoch: whether it was the last of these, also where the training ends before all were."""
-        trainer, epochs, steps = self.trainer, self.current_epoch + 1, self.global_step
-        stops = trainer.should_stop and epochs >= (trainer.min_epochs or 0) and steps >= (trainer.min_steps or 0)
-        ended = stops or epochs == trainer.max_epochs or steps == trainer.max_steps
-        return epochs == self.tuning_epochs or (self.tuning and ended)
-
     def on_train_start(self) -> None:
-        if self.tuning:
+        if self.tuning.under_way(self.trainer):
             self.net.initialised = False  # whatever the stitching layers are, their anchors will be others
         self.net.route_statistics.clear()  # which are of the weights that were
         self.net.rows = ()
@@ -190,13 +169,13 @@ class SNNetModule(L.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Begin the phase after the tuning as a training of its own, without moments of other gradients."""
-        if self.current_epoch == self.tuning_epochs and batch_idx == 0:
+        if self.tuning.was_before(self.trainer, batch_idx):
             self.trainer.optimizers[0].state.clear()
             unused.set_moving(self.net, ())
 
     def draw(self, rank: int) -> tuple[Stitch, ...]:
         """The stitches that process ``rank`` trains on the present batch."""
-        if self.tuning:
+        if self.tuning.under_way(self.trainer):
             return AnchorsInTurn().draw(self.trained_flops, self.global_step, rank)
         return self.sampler.draw(self.trained_flops, self.trainer.fit_loop.total_batch_idx, rank)
 
@@ -214,7 +193,8 @@ class SNNetModule(L.LightningModule):
         if batch_idx % self.trainer.accumulate_grad_batches == 0:
             self.trainer.optimizers[0].zero_grad(set_to_none=self.optim.unused == "stand_still")
         self._drawn = self.draw(self.global_rank)
-        if not self.tuning:
+        tuning = self.tuning.under_way(self.trainer)
+        if not tuning:
             self.net.initialised = True  # what training changes from here on is not to be initialised again
         done, losses = 0.0, []
         for stitch in self._drawn:
@@ -222,7 +202,7 @@ class SNNetModule(L.LightningModule):
             logits, taught = logits if isinstance(logits, tuple) else (logits, logits)
             with self._told_of_unknown(classes):
                 loss = self.loss(logits, classes)
-            if self.distillation and not (self.tuning and isinstance(self.distillation, InPlaceDistillation)):
+            if self.distillation and not (tuning and isinstance(self.distillation, InPlaceDistillation)):
                 loss = self.distillation(loss, taught, images, stitch)
             losses.append(loss.detach())
             share = loss / len(self._drawn)
@@ -237,7 +217,7 @@ class SNNetModule(L.LightningModule):
         """Nothing: Lightning calls it after ``training_step``, which has zeroed and made gradients already."""
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        if not self.tuning:
+        if not self.tuning.under_way(self.trainer):
             self.sampler.observe(self._drawn, self.net.parameters_of(*self._drawn))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -265,7 +245,7 @@ class SNNetModule(L.LightningModule):
     @property
     def _validated(self) -> list[Stitch]:
         """Of the stitches to validate, those that are more than random by now."""
-        tuning = self.trainer.state.fn == TrainerFn.FITTING and self.tuning
+        tuning = self.trainer.state.fn == TrainerFn.FITTING and self.tuning.under_way(self.trainer)
         return self.validation_stitches[: len(self.anchor_ids) if tuning else None]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -332,27 +312,13 @@ class SNNetModule(L.LightningModule):
                 "SNNetModule batch_size, the images of a training batch"
             )
         images = self.batch_size and self.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
-        total, per_epoch = self._steps()
-        optimizer, schedule = self.optim.build(self.net, total, per_epoch, images, self.tuning_epochs * per_epoch)
+        total, per_epoch = training_steps(self.trainer)
+        optimizer, schedule = self.optim.build(self.net, total, per_epoch, images, self.tuning.epochs * per_epoch)
         check_optimizer_state(optimizer, self.trainer)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"},
         }
-
-    def _steps(self) -> tuple[int, int]:
-        """Optimiser steps of the run and of an epoch."""
-        if self.trainer.limit_train_batches == 0:
-            return 0, 1
-        self.trainer.fit_loop.setup_data()  # so that the batches of an epoch are known with max_steps alone too
-        batches, total = self.trainer.num_training_batches, self.trainer.estimated_stepping_batches
-        if isinf(batches):
-            raise InputError(
-                "the training data do not tell their number of batches: set trainer.limit_train_batches to that"
-            )
-        if isinf(total):
-            raise InputError("learning rates fall until the end: set trainer.max_epochs or trainer.max_steps")
-        return int(total), max(1, -(-int(batches) // self.trainer.accumulate_grad_batches))
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
