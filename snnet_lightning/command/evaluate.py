@@ -59,8 +59,10 @@ def task(cfg: DictConfig) -> float | None:
         evaluate_exported,
         load_evaluated,
         metric,
+        require_metric,
     )
     from snnet_lightning.evaluation.report import report_costs
+    from snnet_lightning.evaluation.summary import summary_names
 
     made(cfg, "process")
     options = made(cfg, "evaluation")
@@ -76,6 +78,7 @@ def task(cfg: DictConfig) -> float | None:
     load_evaluated(net, options.ckpt_path, cfg.recalled_from)
     options.budget.require_known(net.latency)
     model = made(cfg, "model", net=net)
+    require_metric(summary_names(stitch.name for stitch in net.space.anchors), options.optimized_metric)
     trainer = create_trainer(cfg)
     trainer.test(model, datamodule=datamodule, verbose=False)
     options.budget.tell(model.rows, net.latency)

@@ -1,7 +1,7 @@
 """What training and evaluation make alike: network, weights, trainer, result."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import lightning as L
@@ -124,5 +124,19 @@ def metric(found: Mapping[str, Any], name: str) -> float:
         InputError: nothing was logged under this name.
     """
     if name not in found:
-        raise InputError(f"optimized_metric={name}: there is no such metric; there are {', '.join(sorted(found))}")
+        raise _no_metric(name, found)
     return float(found[name])
+
+
+def require_metric(known: Iterable[str], name: str) -> None:
+    """Refuse, before anything is trained, a metric that would be one of ours; those of others are not known yet.
+
+    Raises:
+        InputError: it is none of ``known``.
+    """
+    if name.startswith(("train/", "val/", "test/")) and name not in known:
+        raise _no_metric(name, known)
+
+
+def _no_metric(name: str, known: Iterable[str]) -> InputError:
+    return InputError(f"optimized_metric={name}: there is no such metric; there are {', '.join(sorted(known))}")

@@ -44,7 +44,14 @@ class Training:
 def task(cfg: DictConfig) -> float:
     from snnet_lightning.checkpoints.resume import forget_requeued, requeued, require_resumable, resolve_last
     from snnet_lightning.command.instantiate import made
-    from snnet_lightning.command.parts import create_datamodule, create_net, create_trainer, metric, start_from
+    from snnet_lightning.command.parts import (
+        create_datamodule,
+        create_net,
+        create_trainer,
+        metric,
+        require_metric,
+        start_from,
+    )
 
     made(cfg, "process")
     options = made(cfg, "training")
@@ -55,6 +62,7 @@ def task(cfg: DictConfig) -> float:
         start_from(net, options.init_from, cfg.recalled_from)
     require_resumable(net, ckpt_path)
     model = made(cfg, "model", net=net)
+    require_metric(model.metric_names, options.optimized_metric)
     trainer = create_trainer(cfg)
     trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
     if trainer.is_global_zero:

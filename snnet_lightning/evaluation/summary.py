@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +13,12 @@ from snnet_lightning.budget import Measured
 from snnet_lightning.evaluation.pareto import pareto_front
 
 NAME = "summary.json"
+
+
+def summary_names(anchors: Iterable[str]) -> list[str]:
+    """The names that ``summarise`` can give, for anchors of these names."""
+    each = [f"test/acc1/{name}" for name in anchors]
+    return ["test/acc1", *each, "test/pareto_area", "test/pareto_share", "test/gap"]
 
 
 def summarise(rows: Sequence[Measured], anchors: Sequence[int]) -> dict[str, float]:

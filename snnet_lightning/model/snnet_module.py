@@ -21,7 +21,7 @@ from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import Cost, stitch_costs
 from snnet_lightning.evaluation.metrics import StitchMetrics
 from snnet_lightning.evaluation.results import stitch_rows
-from snnet_lightning.evaluation.summary import summarise
+from snnet_lightning.evaluation.summary import summarise, summary_names
 from snnet_lightning.latency.table import with_latency
 from snnet_lightning.model.steps import training_steps
 from snnet_lightning.model.strategy import require_strategy
@@ -91,6 +91,12 @@ class SNNetModule(L.LightningModule):
     def anchor_ids(self) -> list[int]:
         """Of the stitches that are single anchors."""
         return [stitch.id for stitch in self.net.space.anchors]
+
+    @property
+    def metric_names(self) -> list[str]:
+        """Of all that a training logs by ``log``."""
+        anchors = [stitch.name for stitch in self.net.space.anchors]
+        return ["train/loss", "val/acc1", *(f"val/acc1/{name}" for name in anchors), *summary_names(anchors)]
 
     @cached_property
     def costs(self) -> dict[Stitch, Cost]:

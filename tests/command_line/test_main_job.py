@@ -94,10 +94,12 @@ def test_a_metric_of_the_training_can_be_the_optimized_one(run_here, tmp_path):
     short = ["trainer.max_epochs=1", "trainer.check_val_every_n_epoch=1"]
     short += [f"trainer.limit_{loop}_batches=1" for loop in ("train", "val", "test")]
     succeeded(run_here("train.py", *short, "optimized_metric=val/acc1", directory=tmp_path / "known"))
-    other = run_here("train.py", *short, "optimized_metric=val/acc", directory=tmp_path / "unknown")
-    assert other.status == 1
-    assert "error: optimized_metric=val/acc: there is no such metric; there are " in other.err
-    assert " val/acc1, " in other.err
+    for name, trained in (("val/acc", False), ("acc", True)):  # only the first is known to be none of ours
+        other = run_here("train.py", *short, f"optimized_metric={name}", directory=tmp_path / name)
+        assert other.status == 1
+        assert f"error: optimized_metric={name}: there is no such metric; there are " in other.err
+        assert " val/acc1, " in other.err
+        assert (other.directory / "stitches.jsonl").exists() == trained
 
 
 @pytest.mark.parametrize("precision", ["bf16-true", "64-true"])

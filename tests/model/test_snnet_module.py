@@ -84,6 +84,14 @@ def test_validation_scores_are_those_of_the_stitches(module, make_trainer):
     assert metrics["val/acc1"] == pytest.approx(torch.stack(acc1).mean().item(), abs=0.05)
 
 
+def test_all_that_is_logged_is_known_before(module, make_trainer):
+    trainer, data = make_trainer(max_epochs=1, limit_train_batches=1), DigitsDataModule()
+    trainer.fit(module, datamodule=data)
+    logged = set(trainer.callback_metrics)
+    trainer.test(module, datamodule=data, verbose=False)
+    assert sorted(logged | set(trainer.callback_metrics)) == sorted(module.metric_names)
+
+
 def test_learning_rates_of_every_group_are_logged_at_every_step(module, make_trainer, tmp_path):
     module.optim = OptimizerRecipe("adamw", lr=1e-2, anchor_lr_scale=0.1, warmup_epochs=0.8, warmup_lr=0, min_lr=0)
     logger = CSVLogger(tmp_path, name="", version="")
