@@ -152,19 +152,22 @@ class Anchor(nn.Module):
 
     def parameters_of(self, part: AnchorPart) -> Iterator[nn.Parameter]:
         """The parameters that ``part`` runs. The stem owns what no other part does."""
+        if isinstance(part, Stem):
+            others = anchor_route(0, self.depths)[1:]
+            owned = {id(p) for other in others for p in self.parameters_of(other)}
+            return (p for p in self.model.parameters() if id(p) not in owned)
+        return (p for owner in self.owners_of(part) for p in _parameters(owner))
+
+    def owners_of(self, part: Entry | Block | Head) -> list[Owner]:
+        """What ``part`` consists of."""
         match part:
-            case Stem():
-                others = anchor_route(0, self.depths)[1:]
-                owned = {id(p) for other in others for p in self.parameters_of(other)}
-                return (p for p in self.model.parameters() if id(p) not in owned)
             case Entry(stage=stage):
-                owners = self.entry(stage)
+                return self.entry(stage)
             case Block(stage=stage, index=index):
-                owners = self.block(stage, index)
+                return self.block(stage, index)
             case Head(norm=norm):
                 names = self.tail_modules + self.head_modules
-                owners = self._named(names + self.norm_modules if norm else names)
-        return (p for owner in owners for p in _parameters(owner))
+                return self._named(names + self.norm_modules if norm else names)
 
     def batch_norms_of(self, part: AnchorPart) -> tuple[_BatchNorm, ...]:
         """The BatchNorm layers with running statistics that ``part`` runs, in order."""
