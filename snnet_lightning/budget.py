@@ -9,6 +9,7 @@ from snnet_lightning.errors import InputError
 UNITS = {"flops": "FLOPs", "params": "parameters", "memory": "bytes", "latency_ms": "ms"}
 
 UNKNOWN_LATENCY = "no latency is known; python -m snnet_lightning.latency ckpt_path=FOLDER measures it"
+UNKNOWN_COST = "is not in this table; evaluate.py makes one that has it"
 
 
 @dataclass(frozen=True, match_args=False)  # so that type checkers take rows that cannot be changed
@@ -45,39 +46,26 @@ def select(
         latency_ms: measured milliseconds, at most.
 
     Raises:
-        InputError: no budget is given, or not of what the table knows; none fits: it names the cheapest.
+        InputError: no budget is given, one is no amount, or not of what the table knows; none fits: it names the
+            cheapest.
     """
-    budgets = given(flops=flops, params=params, memory=memory, latency_ms=latency_ms)
+    amounts = {"flops": flops, "params": params, "memory": memory, "latency_ms": latency_ms}
+    budgets = {measure: most for measure, most in amounts.items() if most is not None}
+    for measure, most in budgets.items():
+        if not most > 0:
+            raise InputError(f"{measure}={most:g}: must be above 0")
     if not budgets:
         raise InputError(f"no budget is given: set {', '.join(UNITS)}")
     if not rows or any(row.acc1 is None for row in rows):
         raise InputError("accuracies are unknown, so no stitch can be chosen by a budget; evaluate.py measures them")
-    for measure in budgets:
+    for measure, most in budgets.items():
         if any(getattr(row, measure) is None for row in rows):
-            raise InputError(f"{measure}={budgets[measure]:g}: {_unknown(measure)}")
+            why = UNKNOWN_LATENCY if measure == "latency_ms" else UNKNOWN_COST
+            raise InputError(f"{measure}={most:g}: {why}")
     fitting = [row for row in rows if all(getattr(row, measure) <= most for measure, most in budgets.items())]
     if not fitting:
         raise InputError(_none_fits(rows, budgets))
     return min(fitting, key=lambda row: (-row.acc1, row.flops, row.id))
-
-
-def given(**budgets: float | None) -> dict[str, float]:
-    """Those budgets that are set.
-
-    Raises:
-        InputError: one is no amount.
-    """
-    found = {measure: most for measure, most in budgets.items() if most is not None}
-    for measure, most in found.items():
-        if not most > 0:
-            raise InputError(f"{measure}={most:g}: must be above 0")
-    return found
-
-
-def _unknown(measure: str) -> str:
-    if measure == "latency_ms":
-        return UNKNOWN_LATENCY
-    return "is not in this table; evaluate.py makes one that has it"
 
 
 def _none_fits(rows: Sequence[Measured], budgets: Mapping[str, float]) -> str:

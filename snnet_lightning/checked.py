@@ -77,16 +77,13 @@ def _check_of(target: Callable[..., Any]) -> Callable[..., tuple[tuple[Any, ...]
     def as_they_are(*arguments: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return arguments, options
 
-    def validated(*arguments: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return arguments, options
-
     try:
         signature = inspect.signature(target, eval_str=True)
         parameters = signature.parameters
-        validated.__name__ = validated.__qualname__ = getattr(target, "__name__", type(target).__name__)
-        validated.__signature__ = signature  # type: ignore[attr-defined]  # inspect looks there
-        validated.__annotations__ = {n: p.annotation for n, p in parameters.items() if p.annotation is not p.empty}
-        validate = validate_call(config=CONFIG)(validated)
+        as_they_are.__name__ = as_they_are.__qualname__ = getattr(target, "__name__", type(target).__name__)
+        as_they_are.__signature__ = signature  # type: ignore[attr-defined]  # inspect looks there
+        as_they_are.__annotations__ = {n: p.annotation for n, p in parameters.items() if p.annotation is not p.empty}
+        validate = validate_call(config=CONFIG)(as_they_are)
     except (NameError, TypeError, ValueError):  # no signature, or a type that is only imported for type checkers
         return as_they_are
     numeric = {name for name, p in parameters.items() if _wants_number(p.annotation)}
@@ -95,7 +92,7 @@ def _check_of(target: Callable[..., Any]) -> Callable[..., tuple[tuple[Any, ...]
         truths = [name for name in numeric if isinstance(options.get(name), bool)]
         if truths:
             details = [InitErrorDetails(type=NO_NUMBER, loc=(name,), input=options[name]) for name in truths]
-            raise ValidationError.from_exception_data(validated.__name__, details)
+            raise ValidationError.from_exception_data(as_they_are.__name__, details)
         return validate(*arguments, **options)
 
     return check

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.serialization import safe_globals
 
-from snnet_lightning.description import KEY, ORIGIN, Description, Origin, read_description, read_origin
+from snnet_lightning.description import KEY, ORIGIN, Description, read_description
 from snnet_lightning.errors import InputError
 from snnet_lightning.network_folder import ALONE, CONFIG, EXPORT, read_config, read_weights
 
@@ -61,15 +61,6 @@ def _read_folder(folder: Path, where: str) -> dict[str, Any]:
     state = {PREFIX + name: value for name, value in read_weights(folder, where).items()}
     more = {key: config.pop(key) for key in (ALONE, ORIGIN) if key in config}
     return {STATE: state, KEY: read_description(config, f"{where}/{CONFIG}").as_data(), **more}
-
-
-def origin_in(content: Mapping[str, Any], where: str) -> Origin:
-    """Where the network in a checkpoint of ours comes from, as far as it says so.
-
-    Raises:
-        InputError: what stands in its place is none of it.
-    """
-    return read_origin(content.get(ORIGIN, {}), where)
 
 
 def description_in(content: Mapping[str, Any], where: str) -> Description | None:

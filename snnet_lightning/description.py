@@ -190,12 +190,11 @@ def read_description(data: Any, where: str) -> Description:
     Raises:
         InputError: it is none, or of a format that only a later version knows.
     """
-    if isinstance(data, Mapping) and isinstance(data.get("format"), int) and data["format"] > FORMAT:
-        raise InputError(
-            f"{where}: its description has format {data['format']!r:.40}; this version reads up to {FORMAT}"
-        )
-    if not isinstance(data, Mapping) or type(data.get("format")) is not int:
+    version = data.get("format") if isinstance(data, Mapping) else None
+    if type(version) is not int:
         raise InputError(f"{where}: holds no description of an SN-Net: must be a mapping with its format")
+    if version > FORMAT:
+        raise InputError(f"{where}: its description has format {version!r:.40}; this version reads up to {FORMAT}")
     try:
         return Description.model_validate(plain(data))  # plain all over, for some of it goes through Hydra's hands
     except ValidationError as error:

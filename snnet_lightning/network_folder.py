@@ -10,14 +10,12 @@ from snnet_lightning.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-CONFIG, WEIGHTS, STITCHES, LATENCY, CARD, PICTURE = (
-    "config.json",
-    "model.safetensors",
-    "stitches.jsonl",
-    "latency.json",
-    "README.md",
-    "front.png",
-)
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+STITCHES = "stitches.jsonl"
+LATENCY = "latency.json"
+CARD = "README.md"
+PICTURE = "front.png"
 LIBRARY = "snnet_lightning"  # as the hub names libraries
 ALONE = "stitch_alone"  # in the config of a folder that holds one stitch only: its name
 EXPORT = "export"  # in the config of a folder that holds exported files: how they were made

@@ -17,7 +17,6 @@ from snnet_lightning.anchors.rexnet import RexNetAnchor
 from snnet_lightning.anchors.stages_as_sequences import (
     ConvMixerAnchor,
     DlaAnchor,
-    LastConvAnchor,
     LowFormerAnchor,
     MlpMixerAnchor,
     SequenceAnchor,
@@ -42,7 +41,7 @@ from snnet_lightning.errors import InputError
 
 ADAPTERS: dict[str, type[Anchor]] = {
     "Beit": BeitAnchor,
-    "ByobNet": LastConvAnchor,
+    "ByobNet": SequenceAnchor,
     "CPUBone": SequenceAnchor,
     "Cait": CaitAnchor,
     "ConvMixer": ConvMixerAnchor,
@@ -79,7 +78,7 @@ ADAPTERS: dict[str, type[Anchor]] = {
     "MultiScaleVit": MultiScaleVitAnchor,
     "NaFlexVit": NaFlexVitAnchor,
     "NextViT": StagedAnchor,
-    "NormFreeNet": LastConvAnchor,
+    "NormFreeNet": SequenceAnchor,
     "PyramidVisionTransformerV2": PyramidVisionTransformerAnchor,
     "RegNet": RegNetAnchor,
     "RepGhostNet": MobileNetV3Anchor,

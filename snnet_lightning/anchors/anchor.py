@@ -85,7 +85,7 @@ class Anchor(nn.Module):
 
     def stem(self, x: Tensor) -> Tensor:
         """Image (N, C, H, W) -> activations that enter the first block."""
-        return self._run_modules(self.stem_modules, x)
+        return _run(self._named(self.stem_modules), x)
 
     def entry(self, stage: int) -> list[Owner]:
         """What runs, one after the other, on entering ``stage`` >= 1."""
@@ -93,9 +93,7 @@ class Anchor(nn.Module):
 
     def enter(self, stage: int, x: Tensor) -> Tensor:
         """Run the modules of ``entry``."""
-        for module in self.entry(stage):
-            x = cast("nn.Module", module)(x)
-        return x
+        return _run(self.entry(stage), x)
 
     def block(self, stage: int, index: int) -> list[Owner]:
         """The modules of one block: itself, and what timm keeps elsewhere but runs with it."""
@@ -106,11 +104,11 @@ class Anchor(nn.Module):
 
     def tail(self, x: Tensor) -> Tensor:
         """What always runs between the last block and the final norm."""
-        return self._run_modules(self.tail_modules, x)
+        return _run(self._named(self.tail_modules), x)
 
     def norm(self, x: Tensor) -> Tensor:
         """The final norm; one that is part of timm's head runs there instead."""
-        return self._run_modules(self.norm_modules, x)
+        return _run(self._named(self.norm_modules), x)
 
     def classify(self, x: Tensor) -> Tensor:
         """Normed features -> logits (N, classes)."""
@@ -152,19 +150,22 @@ class Anchor(nn.Module):
 
     def parameters_of(self, part: AnchorPart) -> Iterator[nn.Parameter]:
         """The parameters that ``part`` runs. The stem owns what no other part does."""
+        if isinstance(part, Stem):
+            others = anchor_route(0, self.depths)[1:]
+            owned = {id(p) for other in others for p in self.parameters_of(other)}
+            return (p for p in self.model.parameters() if id(p) not in owned)
+        return (p for owner in self.owners_of(part) for p in _parameters(owner))
+
+    def owners_of(self, part: Entry | Block | Head) -> list[Owner]:
+        """What ``part`` consists of."""
         match part:
-            case Stem():
-                others = anchor_route(0, self.depths)[1:]
-                owned = {id(p) for other in others for p in self.parameters_of(other)}
-                return (p for p in self.model.parameters() if id(p) not in owned)
             case Entry(stage=stage):
-                owners = self.entry(stage)
+                return self.entry(stage)
             case Block(stage=stage, index=index):
-                owners = self.block(stage, index)
+                return self.block(stage, index)
             case Head(norm=norm):
                 names = self.tail_modules + self.head_modules
-                owners = self._named(names + self.norm_modules if norm else names)
-        return (p for owner in owners for p in _parameters(owner))
+                return self._named(names + self.norm_modules if norm else names)
 
     def batch_norms_of(self, part: AnchorPart) -> tuple[_BatchNorm, ...]:
         """The BatchNorm layers with running statistics that ``part`` runs, in order."""
@@ -193,11 +194,6 @@ class Anchor(nn.Module):
         found = (reduce(lambda m, n: getattr(m, n, None), name.split("."), self.model) for name in names)
         return [m for m in found if isinstance(m, Owner)]
 
-    def _run_modules(self, names: tuple[str, ...], x: Tensor) -> Tensor:
-        for module in self._named(names):
-            x = cast("nn.Module", module)(x)
-        return x
-
     @cached_property
     def grids(self) -> tuple[int, ...]:
         """Tokens (without class tokens) or pixels in every stage."""
@@ -220,6 +216,12 @@ class Anchor(nn.Module):
             for part in parts:
                 x = self.run(part, x)
                 yield part, x
+
+
+def _run(modules: Sequence[Owner], x: Tensor) -> Tensor:
+    for module in modules:
+        x = cast("nn.Module", module)(x)
+    return x
 
 
 def _parameters(owner: Owner) -> Iterator[nn.Parameter]:

@@ -16,4 +16,4 @@ class CaitAnchor(Anchor):
         return self.model.pos_drop(self.model.patch_embed(x) + self.model.pos_embed)
 
     def tail(self, x: Tensor) -> Tensor:
-        return x if self.model.blocks_token_only is None else self.model.forward_cls(x)
+        return self.model.forward_cls(x)

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from snnet_lightning.anchors.anchor import Anchor, Owner
-from snnet_lightning.stitch.route import AnchorPart, Block, Entry, anchor_route
+from snnet_lightning.anchors.anchor import Anchor
+from snnet_lightning.stitch.route import AnchorPart, blocks_between
 
 
 def cut(anchor: Anchor, parts: Iterable[AnchorPart]) -> Anchor:
@@ -15,7 +15,7 @@ def cut(anchor: Anchor, parts: Iterable[AnchorPart]) -> Anchor:
 
     What is left keeps its name.
     """
-    owners = set(_owners(anchor))
+    owners = {owner for part in blocks_between(0, anchor.depths) for owner in anchor.owners_of(part)}
     used = {id(p) for part in parts for p in anchor.parameters_of(part)}
     frame = {m for m in anchor.modules() if any(inner in owners for inner in m.modules() if inner is not m)}
     blocks = {block for stage in anchor.stages() for block in stage}
@@ -30,15 +30,6 @@ def cut(anchor: Anchor, parts: Iterable[AnchorPart]) -> Anchor:
     for seen in ("activations", "_batch_norms"):  # of the whole anchor
         copied.__dict__.pop(seen, None)
     return copied
-
-
-def _owners(anchor: Anchor) -> Iterator[Owner]:
-    """What the anchor's blocks and stage entries consist of."""
-    for part in anchor_route(0, anchor.depths):
-        if isinstance(part, Entry):
-            yield from anchor.entry(part.stage)
-        elif isinstance(part, Block):
-            yield from anchor.block(part.stage, part.index)
 
 
 def _unused(module: nn.Module, used: set[int], frame: set[nn.Module]) -> Iterator[tuple[nn.Module, nn.Module]]:

@@ -34,15 +34,7 @@ default_cfgs = generate_default_cfgs({f"{name}.sklearn": _cfg(name) for name in 
 
 
 def _create(name: str, pretrained: bool, **kwargs: Any) -> VisionTransformer:
-    architecture = {
-        "img_size": 8,
-        "patch_size": 2,
-        "in_chans": 1,
-        "embed_dim": WIDTHS[name],
-        "depth": 6,
-        "num_heads": WIDTHS[name] // 8,
-        "num_classes": 10,
-    }
+    architecture = {"patch_size": 2, "embed_dim": WIDTHS[name], "depth": 6, "num_heads": WIDTHS[name] // 8}
     return build_model_with_cfg(VisionTransformer, name, pretrained, **(architecture | kwargs))
 
 

@@ -35,14 +35,10 @@ class EvaAnchor(VisionTransformerAnchor):
         return [self.model.blocks[index], *self._named(("rope",))]
 
     def run_block(self, stage: int, index: int, x: Tensor) -> Tensor:
-        rope = self._rope()
-        if rope is not None and getattr(self.model, "rope_mixed", False):
-            rope = rope[index]
-        return self.model.blocks[index](x, rope=rope)
-
-    def _rope(self) -> Tensor | None:
         rope = self.model.rope
         if rope is None:
-            return None
+            return super().run_block(stage, index, x)
         known = hasattr(rope, "feat_shape") and not self.model.dynamic_img_size
-        return rope.get_embed() if known else rope.get_embed(shape=self.grid)
+        embedding = rope.get_embed() if known else rope.get_embed(shape=self.grid)
+        mixed = getattr(self.model, "rope_mixed", False)
+        return self.model.blocks[index](x, rope=embedding[index] if mixed else embedding)

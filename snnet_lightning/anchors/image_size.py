@@ -1,7 +1,6 @@
 """Whether an anchor takes images of its input size, told before anything is downloaded, trained or counted."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -15,9 +14,9 @@ def require_image_size(anchor: Anchor) -> None:
     Raises:
         InputError: the patches do not divide the image, or the model does not run it.
     """
+    handles = [conv.register_forward_pre_hook(partial(_require_whole_patches, anchor)) for conv in _cuts(anchor)]
     try:
-        with _whole_patches(anchor):
-            anchor.activations  # noqa: B018  (seen in a forward pass, and kept)
+        anchor.activations  # noqa: B018  (seen in a forward pass, and kept)
     except InputError:
         raise
     except (AssertionError, RuntimeError, IndexError, TypeError, ValueError) as error:
@@ -29,39 +28,31 @@ def require_image_size(anchor: Anchor) -> None:
             raise
         reason = " ".join(str(error).split())
         raise InputError(f"{_option(anchor)}: {anchor.described.name} does not run such images ({reason})") from error
-
-
-@contextmanager
-def _whole_patches(anchor: Anchor) -> Iterator[None]:
-    """Refuse what timm does in models for one image size: it leaves out pixels beyond the last whole patch.
-
-    Convolutional networks may: they drop a row now and then by design.
-    """
-    if not anchor.model.pretrained_cfg.get("fixed_input_size", False):
-        yield
-        return
-    inside = {m for blocks in anchor.stages() for block in blocks for m in block.modules()}
-
-    def check(conv: nn.Conv2d, inputs: tuple[Tensor]) -> None:
-        size = inputs[0].shape[-2:]
-        if any(pixels % patch for pixels, patch in zip(size, conv.stride, strict=True)):
-            patch = [p * round(image / s) for image, s, p in zip(anchor.input_size[1:], size, conv.stride, strict=True)]
-            raise InputError(
-                f"{_option(anchor)}: {anchor.described.name} cuts images into patches of {patch[0]}x{patch[1]} pixels; "
-                "give multiples of these"
-            )
-
-    cuts = [m for m in anchor.modules() if m not in inside and type(m) is nn.Conv2d and _cuts(m)]
-    handles = [conv.register_forward_pre_hook(check) for conv in cuts]
-    try:
-        yield
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _cuts(conv: nn.Conv2d) -> bool:
-    return conv.kernel_size == conv.stride != (1, 1) and conv.padding in ((0, 0), "valid")
+def _cuts(anchor: Anchor) -> list[nn.Conv2d]:
+    """What cuts the image into patches in a model for one image size; timm leaves out pixels beyond the last whole one.
+
+    Convolutional networks may: they drop a row now and then by design.
+    """
+    if not anchor.model.pretrained_cfg.get("fixed_input_size", False):
+        return []
+    inside = {m for blocks in anchor.stages() for block in blocks for m in block.modules()}
+    convs = [m for m in anchor.modules() if m not in inside and type(m) is nn.Conv2d]
+    return [conv for conv in convs if conv.kernel_size == conv.stride != (1, 1) and conv.padding in ((0, 0), "valid")]
+
+
+def _require_whole_patches(anchor: Anchor, conv: nn.Conv2d, inputs: tuple[Tensor]) -> None:
+    size = inputs[0].shape[-2:]
+    if any(pixels % patch for pixels, patch in zip(size, conv.stride, strict=True)):
+        patch = [p * round(image / s) for image, s, p in zip(anchor.input_size[1:], size, conv.stride, strict=True)]
+        raise InputError(
+            f"{_option(anchor)}: {anchor.described.name} cuts images into patches of {patch[0]}x{patch[1]} pixels; "
+            "give multiples of these"
+        )
 
 
 def _option(anchor: Anchor) -> str:

@@ -14,7 +14,7 @@ class PyramidVisionTransformerAnchor(StagedAnchor):
     norm_modules = ("stages.3.norm",)
 
     def entry(self, stage: int) -> list[Owner]:
-        return [self.model.stages[stage - 1].norm, self.model.stages[stage].downsample] if stage else []
+        return [self.model.stages[stage - 1].norm, self.model.stages[stage].downsample]
 
     def enter(self, stage: int, x: Tensor) -> Tensor:
         if stage == 0:

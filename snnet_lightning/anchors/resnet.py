@@ -23,4 +23,3 @@ class TResNetAnchor(NamedStagesAnchor):
 
 class RegNetAnchor(NamedStagesAnchor):
     stage_names = ("s1", "s2", "s3", "s4")
-    tail_modules = ("final_conv",)

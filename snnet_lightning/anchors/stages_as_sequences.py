@@ -10,6 +10,7 @@ from snnet_lightning.anchors.anchor import Anchor, Layout
 
 class SequenceAnchor(Anchor):
     layout: Layout = "NCHW"
+    tail_modules: ClassVar[tuple[str, ...]] = ("final_conv", "final_act")
     norm_modules: ClassVar[tuple[str, ...]] = ()
     stages_name = "stages"
 
@@ -33,12 +34,6 @@ class NamedStagesAnchor(SequenceAnchor):
 
 class LowFormerAnchor(SequenceAnchor):
     head_modules = ("in_conv", "pre_classifier", "classifier")
-
-
-class LastConvAnchor(SequenceAnchor):
-    """ByobNet, NormFreeNet: a last convolution between the stages and the head."""
-
-    tail_modules = ("final_conv", "final_act")
 
 
 class ConvMixerAnchor(NamedStagesAnchor):

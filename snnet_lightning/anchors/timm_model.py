@@ -25,8 +25,6 @@ OURS = {name for name, p in signature(timm.create_model).parameters.items() if p
     "num_classes",
     "in_chans",
 }
-
-
 # What a model raises for a keyword that it does not have, or a value that it does not understand.
 WRONG_KWARGS = (TypeError, AssertionError, ValueError, LookupError, ArithmeticError)
 
@@ -108,7 +106,8 @@ def create_model(
     except Exception as error:  # whatever a model makes of arguments that it does not check
         if not kwargs:
             raise
-        raise InputError(f"{options.kwargs} of {timm_name}: {_in_words(error)}") from error
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{options.kwargs} of {timm_name}: {words}") from error
     if weights == RANDOM:
         log.warning("%s has random weights: its accuracy is chance until it is trained", timm_name)
     renewed = weights == PRETRAINED and num_classes != model.pretrained_cfg.get("num_classes", num_classes)
@@ -118,10 +117,6 @@ def create_model(
     if renewed:
         log.info("%s has a new, random head for %d classes", timm_name, num_classes)
     return model
-
-
-def _in_words(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _works(make: Callable[..., nn.Module], kwargs: Mapping[str, Any]) -> bool:

@@ -25,5 +25,4 @@ class XcitAnchor(Anchor):
         return self.stages()[stage][index](x.flatten(1, 2), *x.shape[1:3]).reshape(x.shape)
 
     def tail(self, x: Tensor) -> Tensor:
-        x = x.flatten(1, 2)
-        return x if self.model.cls_attn_blocks is None else self.model.forward_cls(x)
+        return self.model.forward_cls(x.flatten(1, 2))

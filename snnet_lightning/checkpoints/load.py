@@ -9,16 +9,9 @@ from torch import Tensor
 
 from snnet_lightning.anchors.family import CHECKPOINT, AnchorFamily
 from snnet_lightning.anchors.weights import classifier_names, state_differences, with_own_norms
-from snnet_lightning.checkpoint_file import (
-    INITIALISED,
-    description_in,
-    origin_in,
-    own_state,
-    read_checkpoint,
-    require_ours,
-)
+from snnet_lightning.checkpoint_file import INITIALISED, description_in, own_state, read_checkpoint, require_ours
 from snnet_lightning.checkpoints.released import is_released, low_rank_of, released_state, rule_of
-from snnet_lightning.description import ORIGIN, Description
+from snnet_lightning.description import ORIGIN, Description, read_origin
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.results import read_rows
 from snnet_lightning.latency.table import read_latency, with_latency
@@ -137,7 +130,7 @@ def load_weights(
         raise InputError(f"{where}: does not fit the configured network{trained}: {differences}")
     net.load_state_dict(state)
     net.initialised = content.get(INITIALISED) is not False
-    net.origin = origin_in(content, where)
+    net.origin = read_origin(content.get(ORIGIN, {}), where)
     if len(net.origin.base_models) not in (0, len(net.anchors)):
         raise InputError(f"{where}: {ORIGIN}.base_models must be one an anchor, {len(net.anchors)}")
     return list(dict.fromkeys(kept.values()))

@@ -21,8 +21,6 @@ TABLES = ("relative_position_index", "attn_mask", "attention_bias_idxs")
 # timm renamed all of LeViT and no longer converts old names, but kept the order.
 SAME_ORDER = ("Levit", "LevitDistilled")
 STITCHING_LAYER = re.compile(r"stitch_layers\.(\d+(?:\.\d+)*)\.transform\.(.+)")
-
-
 LOW_RANK = re.compile(r"stitch(?:ing)?_layers\..+\.transform\.lora_A")
 
 

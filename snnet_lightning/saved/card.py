@@ -30,15 +30,13 @@ def write_card(net: SNNet, rows: Sequence[Row], folder: Path, loaded_by: str | N
     """
     anchors = [stitch.id for stitch in net.space.anchors]
     measured = rows[0].acc1 is not None
-    front = front_rows(rows) if measured else []
     if measured:
         from snnet_lightning.evaluation.plot import plot_pareto  # with matplotlib, which nothing else here needs
 
         plot_pareto(rows, anchors, folder / PICTURE)
-    shown = front or [row for row in rows if row.id in anchors]
+    shown = (front_rows(rows) if measured else []) or [row for row in rows if row.id in anchors]
     few, many = (f"{cost(row.flops for row in rows) / 1e6:,.1f}" for cost in (min, max))
     where = loaded_by or "."
-    title = f"SN-Net of {_listed([anchor.alias for anchor in net.description.anchors])}"
     choose = Template(_part("choose.md")).substitute(
         where=where,
         budget=f"{sorted(row.flops for row in rows)[len(rows) // 2]:_}",
@@ -47,40 +45,40 @@ def write_card(net: SNNet, rows: Sequence[Row], folder: Path, loaded_by: str | N
     _write(
         net,
         folder,
-        title=title,
+        shown,
+        title=f"SN-Net of {_listed([anchor.alias for anchor in net.description.anchors])}",
         summary=f"One network that holds {len(rows)} sub-networks, the stitches, of {few} to {many} MFLOPs; any of "
         "them is switched to at once.",
-        results=_results(rows, shown, measured),
-        measured=_measured(net, rows),
+        results=_results(rows, shown),
         code=_code(net.description, where, shown[len(shown) // 2].name),
         choose=choose,
-        head=_head(title, net, shown if measured else []),
     )
 
 
 def write_card_of_stitch(net: SNNet, row: Row, folder: Path) -> None:
     """Write the card of one stitch alone."""
-    title = f"{row.name}, a stitch of an SN-Net"
-    measured = row.acc1 is not None
     _write(
         net,
         folder,
-        title=title,
+        [row],
+        title=f"{row.name}, a stitch of an SN-Net",
         summary=f"One sub-network, a stitch, of an SN-Net of {len(net.space)}, by itself.",
-        results=_table([row], measured),
-        measured=_measured(net, [row]),
+        results=_table([row]),
         code=_code(net.description, "."),
         choose="",
-        head=_head(title, net, [row] if measured else []),
     )
 
 
-def _write(net: SNNet, folder: Path, head: dict[str, Any], **texts: str) -> None:
+def _write(net: SNNet, folder: Path, shown: Sequence[Row], title: str, **texts: str) -> None:
     body = Template(_part("card.md")).substitute(
-        size="x".join(map(str, net.description.input_size)), anchors=_anchors(net), **texts
+        texts,
+        title=title,
+        size="x".join(map(str, net.description.input_size)),
+        measured=_measured(net, shown[0]),
+        anchors=_anchors(net),
     )
     body = re.sub(r"\n{3,}", "\n\n", body)
-    top = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=120)
+    top = yaml.safe_dump(_head(title, net, shown), sort_keys=False, allow_unicode=True, width=120)
     (folder / CARD).write_text(f"---\n{top}---\n\n{body}", encoding="utf-8")
 
 
@@ -88,7 +86,7 @@ def _part(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _head(title: str, net: SNNet, measured: Sequence[Row]) -> dict[str, Any]:
+def _head(title: str, net: SNNet, shown: Sequence[Row]) -> dict[str, Any]:
     """What the hub reads of a card."""
     bases = [base for base in net.origin.base_models if base]
     licences = {_licence(base) for base in net.origin.base_models} or {UNKNOWN}
@@ -100,13 +98,13 @@ def _head(title: str, net: SNNet, measured: Sequence[Row]) -> dict[str, Any]:
     }
     if bases:
         head["base_model"] = list(dict.fromkeys(bases))
-    if measured and net.origin.measured_on:
+    metrics = [
+        {"type": "accuracy", "name": f"top-1 of {row.name}", "value": round(row.acc1, 2)}
+        for row in shown
+        if row.acc1 is not None
+    ]
+    if metrics and net.origin.measured_on:
         name = net.origin.measured_on
-        metrics = [
-            {"type": "accuracy", "name": f"top-1 of {row.name}", "value": round(row.acc1, 2)}
-            for row in measured
-            if row.acc1 is not None
-        ]
         dataset = {"name": name, "type": re.sub(r"\W+", "-", name.lower()).strip("-")}
         result = {"task": {"type": TASK, "name": "Image classification"}, "dataset": dataset, "metrics": metrics}
         head["model-index"] = [{"name": title, "results": [result]}]
@@ -118,26 +116,26 @@ def _licence(base_model: str | None) -> str:
     return (known and known.license) or UNKNOWN
 
 
-def _results(rows: Sequence[Row], shown: Sequence[Row], measured: bool) -> str:
-    if not measured:
+def _results(rows: Sequence[Row], shown: Sequence[Row]) -> str:
+    if rows[0].acc1 is None:
         text = f"What the anchors cost; `stitches.jsonl` has all {len(rows)} stitches. No accuracy was measured."
-        return f"## Costs\n\n{text}\n\n{_table(shown, measured)}"
+        return f"## Costs\n\n{text}\n\n{_table(shown)}"
     text = f"The stitches that no cheaper one equals in accuracy; `stitches.jsonl` has all {len(rows)}."
-    return f"## Accuracy and cost\n\n![FLOPs against top-1 accuracy]({PICTURE})\n\n{text}\n\n{_table(shown, measured)}"
+    return f"## Accuracy and cost\n\n![FLOPs against top-1 accuracy]({PICTURE})\n\n{text}\n\n{_table(shown)}"
 
 
-def _table(rows: Sequence[Row], measured: bool) -> str:
-    numbers = [formatted(row, measured) for row in rows]
+def _table(rows: Sequence[Row]) -> str:
+    numbers = [formatted(row, measured=rows[0].acc1 is not None) for row in rows]
     head = ["id", "stitch", *numbers[0]]
     right = ["--:", "---"] + ["--:"] * len(numbers[0])
     lines = [[str(row.id), f"`{row.name}`", *cells.values()] for row, cells in zip(rows, numbers, strict=True)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, right, *lines))
 
 
-def _measured(net: SNNet, rows: Sequence[Row]) -> str:
+def _measured(net: SNNet, row: Row) -> str:
     told = []
-    if rows[0].acc1 is not None:
-        images = f"{rows[0].images:,} images" if rows[0].images else "images"
+    if row.acc1 is not None:
+        images = f"{row.images:,} images" if row.images else "images"
         of = f": {net.origin.measured_on}" if net.origin.measured_on else ", of which nothing is noted"
         told.append(f"Accuracies are percent, on {images}{of}.")
     if net.latency is not None:

@@ -84,13 +84,9 @@ def written_folder(folder: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder holds something else.
     """
-    _require_ours(folder)
-    with filled_at_once(folder, own=FILES.__contains__, last=CONFIG) as unfinished:
-        yield unfinished
-
-
-def _require_ours(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; give a folder")
     if folder.is_dir() and any(folder.iterdir()) and not holds_network(folder) and not holds_timm_model(folder):
         raise InputError(f"{folder}: holds something else than a saved SN-Net; give a new folder")
+    with filled_at_once(folder, own=FILES.__contains__, last=CONFIG) as unfinished:
+        yield unfinished
