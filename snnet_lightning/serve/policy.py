@@ -4,9 +4,9 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import pairwise
 from operator import neg
+from pkgutil import resolve_name
 from typing import Annotated, Any, Protocol
 
 from pydantic import Field, StrictInt, StrictStr
@@ -72,8 +72,7 @@ def create_policy(options: Mapping[str, Any], profiles: Sequence[Profile]) -> Po
         InputError: it cannot be had of these.
     """
     options = dict(options)
-    module, _, name = options.pop("_target_").rpartition(".")
-    return checked(getattr(import_module(module), name))(profiles=profiles, **options)
+    return checked(resolve_name(options.pop("_target_")))(profiles=profiles, **options)
 
 
 class Fixed:
