@@ -13,6 +13,7 @@ from pydantic import Field, StrictInt, StrictStr
 
 from snnet_lightning.checked import checked
 from snnet_lightning.errors import InputError
+from snnet_lightning.evaluation.pareto import pareto_front
 from snnet_lightning.serve.line import batches_until
 
 Spared = Annotated[float, Field(ge=0, lt=1)]  # a share, but not all
@@ -198,8 +199,5 @@ def worthwhile(profiles: Sequence[Profile], batch: int) -> list[Profile]:
 
     From the most accurate down.
     """
-    found: list[Profile] = []
-    for profile in sorted(profiles, key=lambda profile: (-profile.acc1, profile.at(batch), profile.id)):
-        if not found or profile.at(batch) < found[-1].at(batch):
-            found.append(profile)
-    return found
+    front = pareto_front([(profile.at(batch), profile.acc1) for profile in profiles])
+    return [profiles[i] for i in reversed(front)]
