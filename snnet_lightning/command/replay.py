@@ -1,5 +1,6 @@
 """Traffic against a server of a saved network: its policy beside single stitches."""
 
+import asyncio
 import json
 import logging
 import signal
@@ -11,7 +12,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import hydra
@@ -101,7 +101,7 @@ def task(cfg: DictConfig) -> None:
     with _server(options, policy, directory) as url, progress() as tell:
         for number, (label, stitch) in enumerate(plan):
             told = partial(tell, what=label, of=len(plan) * len(arrivals), before=number * len(arrivals))
-            outcomes = replay(url, arrivals, samples, stitch, told)
+            outcomes = asyncio.run(replay(url, arrivals, samples, stitch, told))
             first = first or outcomes
             figures.append(figures_of(label, outcomes, options["slo_ms"], accuracies))
             time.sleep(BETWEEN_S)
@@ -168,7 +168,7 @@ def _answers(url: str) -> bool:
     try:
         with urlopen(f"{url}/health", timeout=5) as response:
             return response.status == 200
-    except (URLError, OSError):
+    except OSError:  # also where HTTP says an error
         return False
 
 

@@ -177,11 +177,6 @@ class ImageDataModule(ReproducibleDataModule):
             return self._loader(self.train_set, StreamLoader, batch_size=self.batch_size, drop_last=True)
         return super().train_dataloader()
 
-    def initialisation_dataloader(self) -> DataLoader:
-        if isinstance(self.train_set, TrainingStream):
-            return self._loader(self.plain_train_set, DataLoader, batch_size=self.batch_size)
-        return super().initialisation_dataloader()
-
     @property
     def plain_train_set(self) -> Dataset:
         if isinstance(self.train_set, TrainingStream):
@@ -219,23 +214,20 @@ class ImageDataModule(ReproducibleDataModule):
             self.named.add(name)
 
     def _dataset(self, split: str, training: bool) -> Any:
-        options: dict[str, Any] = {"class_map": self.class_map, "input_img_mode": IMAGE_MODES[self.input_size[0]]}
         if self.reader and not self.reader.lower().startswith(READERS):
             raise InputError(f"data.reader={self.reader}: must be empty or begin with one of {', '.join(READERS)}")
         try:
-            if self.reader:
-                dataset = create_dataset(
-                    self.reader,
-                    root=self.root,
-                    split=split,
-                    is_training=training,
-                    batch_size=self.batch_size,
-                    seed=self.seed,
-                    **options,
-                )
-            else:
-                path = str(split_path(self.root, split))
-                dataset = create_dataset("", root=path, split=split, search_split=False, **options)
+            dataset = create_dataset(
+                self.reader,
+                root=self.root if self.reader else str(split_path(self.root, split)),
+                split=split,
+                search_split=False,
+                class_map=self.class_map,  # type: ignore[arg-type]  # None is its default
+                is_training=training,
+                batch_size=self.batch_size,
+                seed=self.seed,
+                input_img_mode=IMAGE_MODES[self.input_size[0]],
+            )
         except (RuntimeError, AssertionError, ImportError, OSError, KeyError, tarfile.TarError) as error:
             said = {"reader": self.reader, "class_map": self.hparams["class_map"]}
             where = "".join(f"data.{key}={value} " for key, value in said.items() if value)

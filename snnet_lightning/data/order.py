@@ -62,23 +62,15 @@ class TrainingOrder(Sampler):
             yield Draw(index, hash((self.seed, epoch, self.rank, position)) % 2**32)
 
 
-class EvaluationOrder(Sampler):
+def evaluation_order(size: int, rank: int, world: int) -> list[Draw]:
     """The share of one process: every image once over all processes, padded so that all shares are as long.
 
     Args:
         size: images in the set.
         rank, world: this process, and how many there are.
     """
-
-    def __init__(self, size: int, rank: int = 0, world: int = 1):
-        share = [Draw(index) for index in range(rank, size, world)]
-        self.draws = share + [PADDING] * (-(-size // world) - len(share))
-
-    def __len__(self) -> int:
-        return len(self.draws)
-
-    def __iter__(self) -> Iterator[Draw]:
-        return iter(self.draws)
+    share = [Draw(index) for index in range(rank, size, world)]
+    return share + [PADDING] * (-(-size // world) - len(share))
 
 
 class Batches(BatchSampler):

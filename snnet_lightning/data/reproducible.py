@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from snnet_lightning.data.loaders import PartialLoader, ResumableLoader
-from snnet_lightning.data.order import Batches, Draw, EvaluationOrder, TrainingOrder
+from snnet_lightning.data.order import Batches, Draw, TrainingOrder, evaluation_order
 from snnet_lightning.errors import InputError
 
 MOST_WORKERS = 8
@@ -95,13 +95,22 @@ class ReproducibleDataModule(L.LightningDataModule):
         self.resumed = state
 
     def val_dataloader(self) -> DataLoader:
-        return self._evaluation_loader()
+        if isinstance(self.test_set, IterableDataset):
+            options: dict[str, Any] = {"batch_size": self.batch_size}
+        else:
+            order: Any = evaluation_order(len(self.test_set), *self.share)  # draws, where PyTorch says numbers
+            options = {"batch_sampler": Batches(order, self.batch_size, drop_last=False)}
+        loader = self._loader(self.test_set, PartialLoader, **options)
+        loader.identity = self.identity
+        return loader
 
     def test_dataloader(self) -> DataLoader:
-        return self._evaluation_loader()
+        return self.val_dataloader()
 
     def initialisation_dataloader(self) -> DataLoader:
-        """Training images in random order, without augmentation, for the stitching layers' initialisation."""
+        """Training images without augmentation, in random order but for streams, to initialise stitching layers on."""
+        if isinstance(self.train_set, IterableDataset):
+            return self._loader(self.plain_train_set, DataLoader, batch_size=self.batch_size)
         order = torch.randperm(len(self.train_set), generator=torch.Generator().manual_seed(self.seed))
         draws = [Draw(index) for index in order.tolist()]
         return self._loader(self.plain_train_set, DataLoader, batch_size=self.batch_size, sampler=draws)
@@ -110,16 +119,6 @@ class ReproducibleDataModule(L.LightningDataModule):
     def plain_train_set(self) -> Dataset:
         """The training images without augmentation."""
         return self.train_set
-
-    def _evaluation_loader(self) -> DataLoader:
-        if isinstance(self.test_set, IterableDataset):
-            options: dict[str, Any] = {"batch_size": self.batch_size}
-        else:
-            order = EvaluationOrder(len(self.test_set), *self.share)
-            options = {"batch_sampler": Batches(order, self.batch_size, drop_last=False)}
-        loader = self._loader(self.test_set, PartialLoader, **options)
-        loader.identity = self.identity
-        return loader
 
     def _loader(self, dataset: Dataset, kind: type[Loader], **options: Any) -> Loader:
         workers = self.num_workers

@@ -1,9 +1,7 @@
 """Stitches of a network into a folder, one file each, none that computes something else."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,14 +13,15 @@ from snnet_lightning.evaluation.results import Row, stitch_rows
 from snnet_lightning.export.extra import extra
 from snnet_lightning.export.files import ExportedFile, mark
 from snnet_lightning.export.folder import written_folder
-from snnet_lightning.export.formats import Write, graphs, programs
-from snnet_lightning.export.graph import OPSET
+from snnet_lightning.export.graph import OPSET, onnx_graph
 from snnet_lightning.export.half import Half
 from snnet_lightning.export.int8 import int8
 from snnet_lightning.export.metadata import metadata_of
 from snnet_lightning.export.normalised import Normalised, pixels_of
 from snnet_lightning.export.parity import Parity, parity
+from snnet_lightning.export.program import save_program
 from snnet_lightning.export.run import load_exported
+from snnet_lightning.export.shared_weights import SharedWeights
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.stitch.route import Stitch
 
@@ -83,23 +82,32 @@ def export_stitches(
     if known is not None:
         images = pixels_of(images, known)
         calibration_images = None if calibration_images is None else pixels_of(calibration_images, known)
+    input_size = net.description.input_size
     exported: list[Exported] = []
     with written_folder(Path(folder), overwrite) as unfinished:
-        with _writer(net, unfinished, format, opset, precision, quantization, calibration_images) as write:
-            for stitch in stitches:
-                module = net.extract(stitch).cpu().float()
-                if known is not None:
-                    module = Normalised(module, known)
-                written = Half(module) if precision == "fp16" else module
-                file = write(written.eval(), metadata_of(net, stitch, normalise), f"stitch_{stitch.id:03d}")
-                found = parity(load_exported(unfinished / file, trusted=True), module, images)
-                if tolerance is not None and not found.difference <= tolerance:
-                    raise InputError(
-                        f"{stitch.name}: its logits in {file} differ by {found.difference:.2g}, "
-                        f"more than tolerance={tolerance:g}"
-                    )
-                exported.append(Exported(stitch, file, found))
-                told(len(exported), len(stitches), exported[-1])
+        weights = SharedWeights(unfinished)
+        for stitch in stitches:
+            module = net.extract(stitch).cpu().float()
+            if known is not None:
+                module = Normalised(module, known)
+            written = (Half(module) if precision == "fp16" else module).eval()
+            file, metadata = f"stitch_{stitch.id:03d}.{format}", metadata_of(net, stitch, normalise)
+            if format == "pt2":
+                save_program(written, input_size, unfinished / file, metadata)
+            else:
+                graph = onnx_graph(written, input_size, opset)
+                if precision == "int8":
+                    graph = int8(graph, calibration_images if quantization == "static" else None)
+                graph.metadata_props.update(metadata)
+                weights.write(graph, file)
+            found = parity(load_exported(unfinished / file, trusted=True), module, images)
+            if tolerance is not None and not found.difference <= tolerance:
+                raise InputError(
+                    f"{stitch.name}: its logits in {file} differ by {found.difference:.2g}, "
+                    f"more than tolerance={tolerance:g}"
+                )
+            exported.append(Exported(stitch, file, found))
+            told(len(exported), len(stitches), exported[-1])
         how = {"format": format, "opset": opset if format == "onnx" else None, "precision": precision}
         how |= {"normalise": normalise}
         mark(unfinished, how, net.description.as_data(), _files(net, exported, measured=precision == "fp32"))
@@ -117,22 +125,6 @@ def _check(
         raise InputError("normalise=true: it is unknown how the images of this network were normalised")
     if precision == "int8" and quantization == "static" and calibration_images is None:
         raise InputError("quantization=static: needs images to calibrate on")
-
-
-def _writer(
-    net: SNNet,
-    folder: Path,
-    format: str,
-    opset: int,
-    precision: str,
-    quantization: str,
-    calibration_images: Tensor | None,
-) -> AbstractContextManager[Write]:
-    input_size = net.anchors[0].input_size
-    if format == "pt2":
-        return programs(folder, input_size)
-    images = calibration_images if quantization == "static" else None
-    return graphs(folder, input_size, opset, partial(int8, images=images) if precision == "int8" else None)
 
 
 def _files(net: SNNet, exported: Sequence[Exported], measured: bool) -> list[ExportedFile]:

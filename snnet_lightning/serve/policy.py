@@ -4,15 +4,16 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import pairwise
 from operator import neg
+from pkgutil import resolve_name
 from typing import Annotated, Any, Protocol
 
 from pydantic import Field, StrictInt, StrictStr
 
 from snnet_lightning.checked import checked
 from snnet_lightning.errors import InputError
+from snnet_lightning.evaluation.pareto import pareto_front
 from snnet_lightning.serve.line import batches_until
 
 Spared = Annotated[float, Field(ge=0, lt=1)]  # a share, but not all
@@ -72,8 +73,7 @@ def create_policy(options: Mapping[str, Any], profiles: Sequence[Profile]) -> Po
         InputError: it cannot be had of these.
     """
     options = dict(options)
-    module, _, name = options.pop("_target_").rpartition(".")
-    return checked(getattr(import_module(module), name))(profiles=profiles, **options)
+    return checked(resolve_name(options.pop("_target_")))(profiles=profiles, **options)
 
 
 class Fixed:
@@ -199,8 +199,5 @@ def worthwhile(profiles: Sequence[Profile], batch: int) -> list[Profile]:
 
     From the most accurate down.
     """
-    found: list[Profile] = []
-    for profile in sorted(profiles, key=lambda profile: (-profile.acc1, profile.at(batch), profile.id)):
-        if not found or profile.at(batch) < found[-1].at(batch):
-            found.append(profile)
-    return found
+    front = pareto_front([(profile.at(batch), profile.acc1) for profile in profiles])
+    return [profiles[i] for i in reversed(front)]

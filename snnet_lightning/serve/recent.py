@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 
 def quantile(values: Iterable[float], share: float) -> float:
@@ -19,20 +19,17 @@ class RecentQuantile:
         values: that are remembered, at most.
         seconds: after which a value is forgotten.
         start: the quantile of no values.
-        clock: seconds.
     """
 
-    def __init__(
-        self, share: float, values: int, seconds: float, start: float, clock: Callable[[], float] = time.monotonic
-    ):
-        self.share, self.seconds, self.start, self.clock = share, seconds, start, clock
+    def __init__(self, share: float, values: int, seconds: float, start: float):
+        self.share, self.seconds, self.start = share, seconds, start
         self.last: deque[tuple[float, float]] = deque(maxlen=values)
 
     def add(self, value: float) -> None:
-        self.last.append((self.clock(), value))
+        self.last.append((time.monotonic(), value))
 
     @property
     def value(self) -> float:
-        while self.last and self.last[0][0] < self.clock() - self.seconds:
+        while self.last and self.last[0][0] < time.monotonic() - self.seconds:
             self.last.popleft()
         return quantile((value for _, value in self.last), self.share) if self.last else self.start

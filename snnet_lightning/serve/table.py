@@ -34,12 +34,9 @@ class ServedTable:
         rows = read_rows(path) if path.is_file() else []
         if not rows or rows[0].acc1 is None:
             raise InputError(f"{where}: no accuracies are known; evaluate.py leaves a folder snnet that has them")
-        latency = folder / LATENCY
-        if not latency.is_file():
-            return cls(description, rows, None)
-        return cls(
-            description, rows, read_latency(latency, [(row.id, row.name) for row in rows], description.input_size)
-        )
+        path, stitches = folder / LATENCY, [(row.id, row.name) for row in rows]
+        latency = read_latency(path, stitches, description.input_size) if path.is_file() else None
+        return cls(description, rows, latency)
 
     @property
     def profiles(self) -> list[Profile]:
@@ -62,11 +59,6 @@ class ServedTable:
         anchors = {anchor.alias for anchor in self.description.anchors}
         latency = {profile.id: {str(batch): ms for batch, ms in profile.ms.items()} for profile in self.profiles}
         return [
-            {
-                **as_line(row),
-                "latency": latency[row.id],
-                "anchor": row.name in anchors,
-                "front": row.id in front,
-            }
+            {**as_line(row), "latency": latency[row.id], "anchor": row.name in anchors, "front": row.id in front}
             for row in self.rows
         ]

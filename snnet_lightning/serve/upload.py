@@ -15,14 +15,7 @@ from snnet_lightning.serve.requests import RequestError
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
 MIN_SIDE = 2
 MOST_SCANS = 100  # of a progressive JPEG, each of which goes over all pixels again; encoders make about ten
-FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "box": Image.Resampling.BOX,
-    "hamming": Image.Resampling.HAMMING,
-    "lanczos": Image.Resampling.LANCZOS,
-}
+FILTERS = {filter.name.lower(): filter for filter in Image.Resampling}  # as timm names them
 
 
 async def body_of(request: Request, most: int) -> bytes:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from snnet_lightning.data.order import PADDING, Batches, EvaluationOrder, TrainingOrder
+from snnet_lightning.data.order import PADDING, Batches, TrainingOrder, evaluation_order
 
 
 @pytest.mark.parametrize("size", [30, 31, 32])
@@ -60,7 +60,7 @@ def test_some_batches_of_an_order(first, stop):
 
 
 def evaluation_batches(size, rank, world):
-    return Batches(EvaluationOrder(size, rank, world), 2, drop_last=False)
+    return Batches(evaluation_order(size, rank, world), 2, drop_last=False)
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 4, 5])

@@ -1,6 +1,7 @@
 """What was usual of late, by a clock that the test moves."""
 
 import numpy as np
+import pytest
 
 from snnet_lightning.serve.recent import RecentQuantile, quantile
 
@@ -8,8 +9,15 @@ from snnet_lightning.serve.recent import RecentQuantile, quantile
 class Clock:
     now = 100.0
 
-    def __call__(self):
+    def monotonic(self):
         return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("snnet_lightning.serve.recent.time", clock)
+    return clock
 
 
 def test_a_quantile_is_that_of_numpy():
@@ -19,9 +27,8 @@ def test_a_quantile_is_that_of_numpy():
         assert quantile(values, share) == np.quantile(values, share, method="inverted_cdf")
 
 
-def test_what_is_old_is_forgotten_though_nothing_comes_after_it():
-    clock = Clock()
-    recent = RecentQuantile(0.75, values=64, seconds=5.0, start=1.0, clock=clock)
+def test_what_is_old_is_forgotten_though_nothing_comes_after_it(clock):
+    recent = RecentQuantile(0.75, values=64, seconds=5.0, start=1.0)
     assert recent.value == 1.0
     recent.add(900.0)  # a stall
     assert recent.value == 900.0
@@ -34,8 +41,8 @@ def test_what_is_old_is_forgotten_though_nothing_comes_after_it():
     assert recent.value == 1.0
 
 
-def test_no_more_values_are_kept_than_told():
-    recent = RecentQuantile(0.0, values=3, seconds=5.0, start=0.0, clock=Clock())
+def test_no_more_values_are_kept_than_told(clock):
+    recent = RecentQuantile(0.0, values=3, seconds=5.0, start=0.0)
     for value in range(1, 6):
         recent.add(value)
     assert recent.value == 3

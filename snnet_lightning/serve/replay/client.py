@@ -39,12 +39,8 @@ class Outcome:
     right: bool | None
 
 
-def replay(
-    url: str,
-    arrivals: np.ndarray,
-    samples: Sequence[Sample],
-    stitch: int | None = None,
-    told: Callable[[int], None] = lambda done: None,
+async def replay(
+    url: str, arrivals: np.ndarray, samples: Sequence[Sample], stitch: int | None, told: Callable[[int], None]
 ) -> list[Outcome]:
     """Outcomes of one request an arrival, in order, the samples in turn.
 
@@ -52,12 +48,6 @@ def replay(
         stitch: that all ask for; None: the server's policy chooses.
         told: hears how many are answered.
     """
-    return asyncio.run(_replay(url, arrivals, samples, stitch, told))
-
-
-async def _replay(
-    url: str, arrivals: np.ndarray, samples: Sequence[Sample], stitch: int | None, told: Callable[[int], None]
-) -> list[Outcome]:
     asked = {} if stitch is None else {"stitch": str(stitch)}
     answered = 0
     timeout, connector = aiohttp.ClientTimeout(total=LONGEST_S), aiohttp.TCPConnector(limit=0)

@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.evaluation.plot import ANCHOR, FRONT, STITCH
@@ -33,9 +31,8 @@ def plot_replay(
         accuracies: top-1 in percent by the id of a stitch.
         path: the PNG to write.
     """
-    figure, grid = plt.subplot_mosaic(
-        [["policies", "load"], ["policies", "ms"], ["policies", "top1"]], figsize=(11, 5.2), layout="constrained"
-    )
+    figure = Figure((11, 5.2), layout="constrained")
+    grid = figure.subplot_mosaic([["policies", "load"], ["policies", "ms"], ["policies", "top1"]])
     _plot_policies(grid["policies"], figures)
     seconds = np.array([int(outcome.due) for outcome in slack])
     each = np.unique(seconds)
@@ -61,31 +58,14 @@ def plot_replay(
         axes.grid(alpha=0.25)
     with written_atomically(path) as unfinished:
         figure.savefig(unfinished, dpi=150, format="png")
-    plt.close(figure)
 
 
-def _plot_policies(axes: plt.Axes, figures: Sequence[Figures]) -> None:
-    chosen = figures[0]
-    fixed = [(each.attainment, each.accuracy) for each in figures[1:] if each.accuracy is not None]
-    axes.scatter(
-        [attainment for attainment, _ in fixed],
-        [accuracy for _, accuracy in fixed],
-        45,
-        STITCH,
-        label="one stitch for all",
-        zorder=2,
-    )
-    axes.scatter(
-        chosen.attainment,
-        np.nan if chosen.accuracy is None else chosen.accuracy,
-        200,
-        ANCHOR,
-        marker="*",
-        edgecolors="black",
-        lw=0.6,
-        label=chosen.policy,
-        zorder=3,
-    )
+def _plot_policies(axes: Axes, figures: Sequence[Figures]) -> None:
+    # An accuracy that is not known becomes NaN, which is not drawn.
+    x, y = np.array([(each.attainment, each.accuracy) for each in figures], dtype=float).T
+    axes.scatter(x[1:], y[1:], 45, STITCH, label="one stitch for all", zorder=2)
+    label = figures[0].policy
+    axes.scatter(x[0], y[0], 200, ANCHOR, marker="*", edgecolors="black", lw=0.6, label=label, zorder=3)
     axes.axvline(REACHED, color="0.5", lw=1, ls="--")
     axes.set_xlabel("answered within the objective (%)")
     axes.set_ylabel("mean top-1 of the answers (%)")

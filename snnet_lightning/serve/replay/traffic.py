@@ -1,8 +1,7 @@
-"""When requests come, whether or not earlier ones were answered (open loop)."""
+"""When requests come, in seconds after the start, whether or not earlier ones were answered (open loop)."""
 
 import csv
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat
@@ -11,12 +10,6 @@ from snnet_lightning.checked import File, Seed
 from snnet_lightning.errors import InputError
 
 MOST = 1_000_000  # requests of one replay
-
-
-class Traffic(Protocol):
-    """Seconds after the start at which requests come, in order."""
-
-    def arrivals(self) -> np.ndarray: ...
 
 
 class Poisson:
