@@ -95,17 +95,10 @@ class ReproducibleDataModule(L.LightningDataModule):
         self.resumed = state
 
     def val_dataloader(self) -> DataLoader:
-        if isinstance(self.test_set, IterableDataset):
-            options: dict[str, Any] = {"batch_size": self.batch_size}
-        else:
-            order: Any = evaluation_order(len(self.test_set), *self.share)  # draws, where PyTorch says numbers
-            options = {"batch_sampler": Batches(order, self.batch_size, drop_last=False)}
-        loader = self._loader(self.test_set, PartialLoader, **options)
-        loader.identity = self.identity
-        return loader
+        return self._evaluation_loader()
 
     def test_dataloader(self) -> DataLoader:
-        return self.val_dataloader()
+        return self._evaluation_loader()
 
     def initialisation_dataloader(self) -> DataLoader:
         """Training images without augmentation, in random order but for streams, to initialise stitching layers on."""
@@ -119,6 +112,16 @@ class ReproducibleDataModule(L.LightningDataModule):
     def plain_train_set(self) -> Dataset:
         """The training images without augmentation."""
         return self.train_set
+
+    def _evaluation_loader(self) -> DataLoader:
+        if isinstance(self.test_set, IterableDataset):
+            options: dict[str, Any] = {"batch_size": self.batch_size}
+        else:
+            order: Any = evaluation_order(len(self.test_set), *self.share)  # draws, where PyTorch says numbers
+            options = {"batch_sampler": Batches(order, self.batch_size, drop_last=False)}
+        loader = self._loader(self.test_set, PartialLoader, **options)
+        loader.identity = self.identity
+        return loader
 
     def _loader(self, dataset: Dataset, kind: type[Loader], **options: Any) -> Loader:
         workers = self.num_workers
