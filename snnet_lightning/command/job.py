@@ -44,10 +44,10 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
         composed = deepcopy(cfg)
         try:
             require_experiment_of_anchors(as_typed(hydra.overrides.task), hydra.runtime.choices)
+            check(cfg)
             make_paths_absolute(cfg, hydra.runtime.cwd)
             OmegaConf.resolve(cfg)
             OmegaConf.set_readonly(cfg, True)
-            check(cfg)
             if is_first_process():
                 with written_atomically(directory / "config.yaml") as unfinished:
                     OmegaConf.save(cfg, unfinished)
