@@ -96,17 +96,14 @@ def unknown_data(where: str) -> InputError:
 def _anchors(description: Any) -> dict[str, Any]:
     from snnet_lightning.anchors.family import AnchorFamily
 
-    family = asdict(AnchorFamily.of(description))
-    del family["class_names"]  # which are those of the data
-    return {"_target_": _name_of(AnchorFamily), **family, "preprocessing": description.as_data()["preprocessing"]}
+    node = _node(AnchorFamily.of(description))
+    del node["class_names"]  # which are those of the data
+    return node | {"preprocessing": description.as_data()["preprocessing"]}
 
 
-def _node(rule: Any) -> dict[str, Any]:
-    from snnet_lightning.stitch import rule_as_data
-
-    options = rule_as_data(rule)
-    del options["space"]
-    return {"_target_": _name_of(type(rule)), **options}
+def _node(options: Any) -> dict[str, Any]:
+    """What a dataclass is made from."""
+    return {"_target_": _name_of(type(options)), **asdict(options)}
 
 
 def _data(content: Mapping[str, Any], where: str) -> dict[str, Any]:
