@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-import hydra
 from omegaconf import DictConfig
 
 from snnet_lightning.checked import File
 from snnet_lightning.command.budget import Budget
-from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
 from snnet_lightning.command.run import run
 from snnet_lightning.errors import InputError
@@ -48,8 +46,7 @@ class Evaluation:
             raise InputError(f"{self.budget}: chooses by accuracies, so accuracy=false cannot be")
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
-@job
+@job("evaluate")
 def task(cfg: DictConfig) -> float | None:
     from snnet_lightning.command.instantiate import made
     from snnet_lightning.command.parts import (

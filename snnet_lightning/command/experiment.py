@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-
+from snnet_lightning.command.overrides import overrides_in
 from snnet_lightning.errors import InputError
 
 
@@ -21,7 +20,7 @@ def require_experiment_of_anchors(typed: Iterable[str], choices: Mapping[str, st
             other anchors.
     """
     anchors, experiment = choices.get("anchors"), choices.get("experiment", "none")
-    groups = {override.key_or_group for override in OverridesParser.create().parse_overrides(list(typed))}
+    groups = {override.key_or_group for override in overrides_in(typed)}
     other = [group for group in ("anchors", "init_from") if group in groups]
     if anchors is None or experiment in ("none", anchors) or "experiment" in groups or not other:
         return

@@ -9,8 +9,7 @@ from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 from pydantic import ValidationError
 
 from snnet_lightning.checked import explain as explain_check
-from snnet_lightning.command.known_keys import choices_of_optional, known_keys
-from snnet_lightning.command.typed_key import typed_key
+from snnet_lightning.command.known_keys import choices_of, known_keys
 from snnet_lightning.errors import RunError
 
 
@@ -25,7 +24,7 @@ def explain(error: BaseException, cfg: DictConfig | None = None) -> str | None:
         return _in_one_line(told)
     missing = next((e for e in _causes(error) if isinstance(e, MissingMandatoryValue)), None)
     if missing is not None:
-        return f"{typed_key(cfg, missing.full_key or '') if cfg is not None else missing.full_key}: has to be said"
+        return f"{typed_key(cfg, missing.full_key or '')}: has to be said"
     refused = next((e for e in _causes(error) if type(e).__name__ == "MisconfigurationException"), None)
     if refused is not None:  # by Lightning; told by name, for importing it takes seconds
         return f"{_node(error) or 'trainer'}: {_in_one_line(refused)}"
@@ -36,8 +35,9 @@ def explain(error: BaseException, cfg: DictConfig | None = None) -> str | None:
         return f"{group}={choice}: there is no such choice; there are {', '.join(error.options)}"
     if isinstance(error, OverrideParseException):
         return f"cannot read the override {error.override!r}: it must be key=value"
-    if isinstance(error, InterpolationResolutionError) and cfg is not None:
-        return ": ".join([*_unresolvable(cfg), _in_one_line(error)])
+    if isinstance(error, InterpolationResolutionError) and error.child_node is not None:
+        why = _in_one_line(error).partition(" full_key: ")[0]
+        return f"{error.full_key}={error.child_node._value()}: {why}"
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _explain_composition(error)
     if isinstance(error, OSError) and error.filename is not None:
@@ -52,7 +52,8 @@ def explain(error: BaseException, cfg: DictConfig | None = None) -> str | None:
 
 def _node(error: BaseException) -> str:
     """The key of the node that was being made when an error came."""
-    return str(error).rpartition("full_key: ")[2].strip() if isinstance(error, InstantiationException) else ""
+    _, told, key = str(error).rpartition("full_key: ")
+    return key.strip() if told and isinstance(error, InstantiationException) else ""
 
 
 def _raiser(error: BaseException) -> str:
@@ -64,37 +65,35 @@ def _raiser(error: BaseException) -> str:
     return module.split(".")[0]
 
 
-def _unresolvable(node: DictConfig | ListConfig) -> list[str]:
-    """The first value that refers to something that is not there, as ``key=${...}``, if there is one."""
-    keys = range(len(node)) if isinstance(node, ListConfig) else list(node)
-    for key in keys:
-        child: Any = node._get_node(key)
-        if child._is_interpolation():
-            try:
-                node[key]
-            except InterpolationResolutionError:
-                return [f"{child._get_full_key(None)}={child._value()}"]
-        elif not child._is_none() and not child._is_missing() and isinstance(child, DictConfig | ListConfig):
-            found = _unresolvable(child)
-            if found:
-                return found
-    return []
-
-
 def _explain_instantiation(error: InstantiationException, cfg: DictConfig | None) -> str | None:
-    text, _, node = str(error).rpartition("full_key: ") if "full_key: " in str(error) else (str(error), "", "")
+    text, node = str(error), _node(error)
     if isinstance(error.__cause__, ValidationError):
         key, given, right = explain_check(error.__cause__)
-        full = ".".join(filter(None, (node.strip(), key)))
-        full = typed_key(cfg, full) if cfg is not None else full
+        full = typed_key(cfg, ".".join(filter(None, (node, key))))
         shown = "" if right in ("it is missing", "there is no such option") else f"={_as_typed(given)}"
         return f"{full}{shown}: {right}"
     if text.startswith("Error in call to target"):  # whatever it was, it was not the input
         return None
     if text.startswith("Error locating target '"):
         lost = isinstance(_causes(error)[-1], ModuleNotFoundError | AttributeError)  # else what was found is broken
-        return f"{node.strip()}._target_={text.split(chr(39))[1]}: there is no such class or function" if lost else None
+        return f"{node}._target_={text.split(chr(39))[1]}: there is no such class or function" if lost else None
     return _in_one_line(error)
+
+
+def typed_key(cfg: DictConfig | None, key: str) -> str:
+    """The key that the value at ``key`` is taken from: ``seed`` for ``data.seed``, which is ``${seed}``.
+
+    Args:
+        cfg: the configuration, its interpolations not resolved yet.
+    """
+    node: Any = cfg
+    typed: list[str] = []
+    for word in key.split("."):
+        found = node._select_impl(word, False, False) if isinstance(node, DictConfig | ListConfig) else [None]
+        parent, node = node, found[-1]
+        elsewhere = node is not None and node._get_parent() is not parent
+        typed = [node._get_full_key(None)] if elsewhere else [*typed, word]
+    return ".".join(typed)
 
 
 def _as_typed(value: object) -> str:
@@ -108,12 +107,12 @@ def _explain_composition(error: Exception) -> str:
     text = _in_one_line(error)
     if "Could not override '" in text:
         key = text.split("Could not override '")[1].split("'")[0]
-        group, choices = key.split(".")[0], choices_of_optional(key.split(".")[0])
+        group, known = key.split(".")[0], known_keys()
         if group == "hydra":
             return f"the configuration has no key {key!r}; --cfg hydra lists them all"
-        if choices:
-            return f"the configuration has no key {key!r}; what {group} has, it has by {group}={' or '.join(choices)}"
-        known = known_keys()
+        if group not in known and choices_of(group):  # one that is nothing unless chosen
+            choices = " or ".join(choices_of(group))
+            return f"the configuration has no key {key!r}; what {group} has, it has by {group}={choices}"
         parent = key if key in known else key.rpartition(".")[0]
         if isinstance(known.get(parent), DictConfig) and not known[parent]:
             return f"{key}: there is nothing in {parent} yet that could be changed; +{parent}.NAME=VALUE adds to it"

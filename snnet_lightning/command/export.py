@@ -4,14 +4,12 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
-import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from pydantic import NonNegativeFloat, PositiveInt, StrictInt, StrictStr
 
 from snnet_lightning.checked import File
 from snnet_lightning.command.budget import Budget
-from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
 from snnet_lightning.command.run import run
 from snnet_lightning.errors import InputError
@@ -67,8 +65,7 @@ class Export:
             raise InputError("quantization=static finds ranges on training images, so accuracy=false cannot be")
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="export")
-@job
+@job("export")
 def task(cfg: DictConfig) -> float | None:
     from snnet_lightning.command.exporting import export
 

@@ -8,11 +8,13 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from snnet_lightning.atomic import written_atomically
+from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.experiment import require_experiment_of_anchors
 from snnet_lightning.command.explain import explain
 from snnet_lightning.command.instantiate import check
@@ -27,45 +29,49 @@ from snnet_lightning.sweeps.record import note_error, note_value
 log = logging.getLogger(__name__)
 
 
-def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
-    """Decorate the task under ``hydra.main``.
+def job(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any]]:
+    """Decorate the task of the command that ``conf/<name>.yaml`` configures.
 
     The configuration becomes read-only and is written, all values resolved, to ``config.yaml`` in the run's directory.
     However the task ends, its W&B run ends too, with the same exit status. A job of a sweep runs in a process of its
     own.
     """
 
-    @wraps(task)
-    def guarded(cfg: DictConfig) -> Any:
-        hydra = HydraConfig.get()
-        if hydra.mode == RunMode.MULTIRUN:
-            return run_in_own_process(task.__module__, hydra)
-        directory = Path(hydra.runtime.output_dir)
-        composed = deepcopy(cfg)
-        try:
-            require_experiment_of_anchors(as_typed(hydra.overrides.task), hydra.runtime.choices)
-            make_paths_absolute(cfg, hydra.runtime.cwd)
-            OmegaConf.resolve(cfg)
-            OmegaConf.set_readonly(cfg, True)
-            check(cfg)
-            if is_first_process():
-                with written_atomically(directory / "config.yaml") as unfinished:
-                    OmegaConf.save(cfg, unfinished)
-            log.info("log, checkpoints and results go to %s", directory)
-            with libraries_logged(), closing_runs(), interrupted_as_elsewhere():
-                value = task(cfg)
-        except Exception as error:
-            told = explain(error, composed)
-            if is_job_of_sweep(hydra):
-                note_error(directory, told or f"{type(error).__name__}: {error}")
-            if wants_traceback() or told is None:
-                raise
-            stop(told)
-        if is_job_of_sweep(hydra):
-            note_value(directory, value)
-        return value
+    def decorate(task: Callable[[DictConfig], Any]) -> Callable[..., Any]:
+        @hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)
+        @wraps(task)
+        def guarded(cfg: DictConfig) -> Any:
+            settings = HydraConfig.get()
+            if settings.mode == RunMode.MULTIRUN:
+                return run_in_own_process(task.__module__, settings)
+            directory = Path(settings.runtime.output_dir)
+            composed = deepcopy(cfg)
+            try:
+                require_experiment_of_anchors(as_typed(settings.overrides.task), settings.runtime.choices)
+                check(cfg)
+                make_paths_absolute(cfg, settings.runtime.cwd)
+                OmegaConf.resolve(cfg)
+                OmegaConf.set_readonly(cfg, True)
+                if is_first_process():
+                    with written_atomically(directory / "config.yaml") as unfinished:
+                        OmegaConf.save(cfg, unfinished)
+                log.info("log, checkpoints and results go to %s", directory)
+                with libraries_logged(), closing_runs(), interrupted_as_elsewhere():
+                    value = task(cfg)
+            except Exception as error:
+                told = explain(error, composed)
+                if is_job_of_sweep(settings):
+                    note_error(directory, told or f"{type(error).__name__}: {error}")
+                if wants_traceback() or told is None:
+                    raise
+                stop(told)
+            if is_job_of_sweep(settings):
+                note_value(directory, value)
+            return value
 
-    return guarded
+        return guarded
+
+    return decorate
 
 
 @contextmanager

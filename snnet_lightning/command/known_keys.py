@@ -32,11 +32,6 @@ def known_keys() -> dict[str, Any]:
     return keys
 
 
-def choices_of_optional(group: str) -> list[str]:
-    """The choices of a configuration group that is nothing unless chosen; none for any other word."""
-    return [] if group in known_keys() else choices_of(group)
-
-
 def choices_of(group: str) -> list[str]:
     """The choices of a configuration group; none for any other word."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml")) if group else []

@@ -4,10 +4,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import hydra
 from omegaconf import DictConfig
 
-from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
 from snnet_lightning.command.progress import progress
 from snnet_lightning.command.run import run
@@ -20,8 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="latency")
-@job
+@job("latency")
 def task(cfg: DictConfig) -> None:
     from snnet_lightning.checkpoints import load
     from snnet_lightning.command.instantiate import instantiate, made

@@ -6,6 +6,7 @@ for options that are known here; nothing in a file names what is to be called.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -93,29 +94,16 @@ def unknown_data(where: str) -> InputError:
 
 
 def _anchors(description: Any) -> dict[str, Any]:
-    from snnet_lightning.anchors.family import CHECKPOINT, AnchorFamily
+    from snnet_lightning.anchors.family import AnchorFamily
 
-    data = description.as_data()
-    return {
-        "_target_": _name_of(AnchorFamily),
-        "names": [anchor["name"] for anchor in data["anchors"]],
-        "aliases": [anchor["alias"] for anchor in data["anchors"]],
-        "input_size": data["input_size"],
-        "num_classes": data["num_classes"],
-        "weights": CHECKPOINT,
-        "kwargs": {},
-        "kwargs_each": [anchor["kwargs"] for anchor in data["anchors"]],
-        "new_heads": False,
-        "preprocessing": data["preprocessing"],
-    }
+    node = _node(AnchorFamily.of(description))
+    del node["class_names"]  # which are those of the data
+    return node | {"preprocessing": description.as_data()["preprocessing"]}
 
 
-def _node(rule: Any) -> dict[str, Any]:
-    from snnet_lightning.stitch import rule_as_data
-
-    options = rule_as_data(rule)
-    del options["space"]
-    return {"_target_": _name_of(type(rule)), **options}
+def _node(options: Any) -> dict[str, Any]:
+    """What a dataclass is made from."""
+    return {"_target_": _name_of(type(options)), **asdict(options)}
 
 
 def _data(content: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
-import hydra
 import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -22,7 +21,6 @@ from pydantic import StrictInt
 
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.checked import File
-from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
 from snnet_lightning.command.progress import progress
 from snnet_lightning.command.run import run
@@ -75,8 +73,7 @@ class Replay:
         return chosen
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="replay")
-@job
+@job("replay")
 def task(cfg: DictConfig) -> None:
     from snnet_lightning.command.instantiate import made
     from snnet_lightning.serve.open_files import allow_many_open_files

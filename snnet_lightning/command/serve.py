@@ -9,10 +9,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.instantiate import MISSING
 from snnet_lightning.command.job import job
 from snnet_lightning.command.run import run
@@ -25,8 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="serve")
-@job
+@job("serve")
 def task(cfg: DictConfig) -> None:
     options, policy, _ = checked_options(cfg)
     require_free_port(options["host"], options["port"])

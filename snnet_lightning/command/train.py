@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-import hydra
 from omegaconf import DictConfig
 
 from snnet_lightning.checked import File
-from snnet_lightning.command.conf import CONF
 from snnet_lightning.command.job import job
 from snnet_lightning.command.run import run
 from snnet_lightning.errors import InputError
@@ -39,8 +37,7 @@ class Training:
             )
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
-@job
+@job("train")
 def task(cfg: DictConfig) -> float:
     from snnet_lightning.checkpoints.resume import forget_requeued, requeued, require_resumable, resolve_last
     from snnet_lightning.command.instantiate import made

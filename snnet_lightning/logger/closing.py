@@ -20,11 +20,8 @@ def closing_runs() -> Iterator[None]:
     except SystemExit as stopped:
         status = stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
         raise
-    except KeyboardInterrupt:
-        status = INTERRUPTED
-        raise
-    except BaseException:
-        status = 1
+    except BaseException as error:
+        status = INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
         raise
     finally:
         wandb = sys.modules.get("wandb")

@@ -12,12 +12,15 @@ class SchedulePerPhase:
     """Schedules of timm for one optimiser, of which every phase of a training has its own.
 
     Args:
-        schedules: one a phase, counting updates from the phase's beginning.
+        schedules: one a phase, counting from the phase's beginning.
         lengths: optimiser steps of every phase.
+        steps_per_count: optimiser steps after which a schedule counts one on: 1, or those of an epoch.
+        lag: by how many counts it runs late.
     """
 
-    def __init__(self, schedules: Sequence[Scheduler], lengths: Sequence[int]):
+    def __init__(self, schedules: Sequence[Scheduler], lengths: Sequence[int], steps_per_count: int, lag: int):
         self.schedules, self.lengths = list(schedules), list(lengths)
+        self.steps_per_count, self.lag = steps_per_count, lag
         self.optimizer = schedules[0].optimizer
 
     def step_update(self, num_updates: int) -> None:
@@ -26,7 +29,7 @@ class SchedulePerPhase:
         while phase < len(self.lengths) - 1 and num_updates >= self.lengths[phase]:
             num_updates -= self.lengths[phase]
             phase += 1
-        self.schedules[phase].step_update(num_updates)
+        self.schedules[phase].step_update(max(0, num_updates // self.steps_per_count - self.lag))
 
     def state_dict(self) -> dict[str, Any]:
         return {"lengths": self.lengths}

@@ -7,13 +7,13 @@ from typing import Any, Literal, get_args
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from timm.optim import create_optimizer_v2
+from timm.scheduler import CosineLRScheduler
 from torch.optim import Optimizer
 
 from snnet_lightning.errors import InputError
 from snnet_lightning.network.snnet import SNNet
 from snnet_lightning.optim.groups import parameter_groups
 from snnet_lightning.optim.phases import SchedulePerPhase
-from snnet_lightning.optim.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -114,19 +114,20 @@ class OptimizerRecipe:
         # Where training ends in the first phase, that has its cosine until then. A phase without steps needs a length
         # too: every schedule sets the rates as it is made.
         steps_of_each = max(1, min(tuning_steps, total_steps)), max(1, lengths[1])
-        schedules = [self._schedule(optimizer, steps, steps_per_epoch, rates) for steps in steps_of_each]
-        return optimizer, SchedulePerPhase(schedules, lengths)
+        steps_per_count, counts_per_epoch = (1, steps_per_epoch) if self.sched_on_updates else (steps_per_epoch, 1)
+        schedules = [
+            self._schedule(optimizer, -(-steps // steps_per_count), counts_per_epoch, rates) for steps in steps_of_each
+        ]
+        return optimizer, SchedulePerPhase(schedules, lengths, steps_per_count, self.sched_lag)
 
     def _schedule(
-        self, optimizer: Optimizer, total_steps: int, steps_per_epoch: int, rates: Mapping[str, float]
-    ) -> Schedule:
-        steps_per_count = 1 if self.sched_on_updates else steps_per_epoch
-        total = -(-total_steps // steps_per_count)
-        warmup = min(round(self.warmup_epochs * steps_per_epoch / steps_per_count), total)
-        return Schedule(
+        self, optimizer: Optimizer, total: int, counts_per_epoch: int, rates: Mapping[str, float]
+    ) -> CosineLRScheduler:
+        """That of a phase of ``total`` counts, which are steps or epochs."""
+        warmup = min(round(self.warmup_epochs * counts_per_epoch), total)
+        return CosineLRScheduler(
             optimizer,
-            steps_per_count,
-            self.sched_lag,
+            t_in_epochs=False,
             t_initial=max(
                 2, total - warmup if self.warmup_prefix else total
             ),  # timm warns of 1, whose only rate is the same

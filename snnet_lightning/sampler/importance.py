@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import torch
@@ -15,6 +16,7 @@ from snnet_lightning.sampler.sampler import Sampler, generator_of
 from snnet_lightning.stitch.route import Stitch
 
 
+@dataclass(eq=False)
 class ImportanceSampler(Sampler):
     """Draws a group of about equal FLOPs uniformly, and in it a stitch by the softmax of its importance.
 
@@ -31,18 +33,13 @@ class ImportanceSampler(Sampler):
         temperature: divides the standardised importance; the higher, the closer to uniform; above 0.
     """
 
-    def __init__(
-        self,
-        seed: Seed,
-        gap: NonNegativeFloat = 1e9,
-        warmup_draws: NonNegativeInt = 5,
-        decay: Annotated[float, Field(ge=0, lt=1)] = 0.9,
-        temperature: PositiveFloat = 1.0,
-    ):
-        self.seed, self.gap, self.warmup_draws = seed, gap, warmup_draws
-        self.decay, self.temperature = decay, temperature
-        self.steps = 0  # optimiser steps observed
-        self.importance: dict[int, float] = {}  # by id of the stitch
+    seed: Seed
+    gap: NonNegativeFloat = 1e9
+    warmup_draws: NonNegativeInt = 5
+    decay: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    temperature: PositiveFloat = 1.0
+    steps: int = field(default=0, init=False)  # optimiser steps observed
+    importance: dict[int, float] = field(default_factory=dict, init=False)  # by id of the stitch
 
     def start(self, flops: Mapping[Stitch, int]) -> None:
         tell_groups(flops, self.gap)

@@ -19,7 +19,7 @@ _begun: list[Path] = []  # directories of sweeps of this process that are not su
 
 
 class WriteSweep(Callback):
-    """At the end of a sweep: ``sweep.csv``, ``sweep.png``, and on the terminal how its jobs ended.
+    """Notes that a sweep begins; ``sweeps_summed_up`` sees to its end.
 
     Args:
         name: that of the sweep which this run is a job of, for others to refer to; a sweep tells it to its jobs.
@@ -35,13 +35,12 @@ class WriteSweep(Callback):
             (directory / name).unlink(missing_ok=True)
         _begun.append(directory)
 
-    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        _sum_up_begun()
-
 
 @contextmanager
 def sweeps_summed_up() -> Iterator[None]:
-    """See that a sweep which begins here is summed up, however it ends: Hydra tells callbacks only of success.
+    """Sum up a sweep that begins here, however it ends: Hydra tells callbacks only of success.
+
+    There will be ``sweep.csv``, ``sweep.png``, and on the terminal how its jobs ended.
 
     Raises:
         JobError: instead of that of the first job that failed, one for all of them.
@@ -51,21 +50,14 @@ def sweeps_summed_up() -> Iterator[None]:
         try:
             yield
         finally:
-            jobs = _sum_up_begun()
+            while _begun:
+                directory = _begun.pop()
+                jobs = jobs_of(directory)
+                if jobs:
+                    sum_up(jobs, directory)
     except JobError as error:
         failed = sum(not job.succeeded for job in jobs)
         raise JobError(f"{failed} of {len(jobs)} jobs failed") from error
-
-
-def _sum_up_begun() -> list[Job]:
-    """Sum up the sweep that was begun, if there is one, and return its jobs."""
-    jobs: list[Job] = []
-    while _begun:
-        directory = _begun.pop()
-        jobs = jobs_of(directory)
-        if jobs:
-            sum_up(jobs, directory)
-    return jobs
 
 
 def sum_up(jobs: list[Job], directory: Path) -> None:

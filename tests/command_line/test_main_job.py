@@ -127,7 +127,7 @@ def test_only_the_first_process_writes_the_configuration(composed, tmp_path, mon
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert job(lambda cfg: cfg.seed)(composed("seed=5", directory=tmp_path)) == 5
+    assert job("train")(lambda cfg: cfg.seed)(composed("seed=5", directory=tmp_path)) == 5
     assert (tmp_path / "config.yaml").exists() == first
 
 
