@@ -93,7 +93,7 @@ def chosen(net: SNNet, words: int | str | Sequence[int | str], ckpt_path: str) -
     if unknown or not words:
         raise InputError(
             f"stitch={unknown[0] if unknown else '[]'}: must be front, all, ids from 0 to "
-            f"{len(net.space) - 1}, or names such as {net.space[0].name}"
+            f"{max(stitch.id for stitch in net.space)}, or names such as {net.space[0].name}"
         )
     return sorted({names[word] for word in words}, key=lambda stitch: stitch.id)
 
