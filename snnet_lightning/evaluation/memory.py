@@ -7,9 +7,6 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from snnet_lightning.evaluating import evaluating
-from snnet_lightning.network.compile_parts import uncompiled
-
 
 class _AliveStorages(TorchDispatchMode):
     """Follows every storage that an operation makes, until nothing refers to it any more."""
@@ -45,16 +42,15 @@ class _AliveStorages(TorchDispatchMode):
 
 
 def peak_activations(module: nn.Module, x: Tensor) -> int:
-    """Bytes of ``x`` and of all that ``module`` makes of it in eval mode, at the moment when most of that lives.
+    """Bytes of ``x`` and of all that ``module`` makes of it, at the moment when most of that lives.
 
     Parameters, buffers and the scratch space inside of an operation are left out.
     """
-    with torch.no_grad(), evaluating(module), uncompiled(module):
-        alive = _AliveStorages()
-        kept = [*module.parameters(), *module.buffers()]
-        for tensor in kept:
-            alive.ignore(tensor)
-        alive.follow(x)
-        with alive:
-            module(x)
+    alive = _AliveStorages()
+    kept = [*module.parameters(), *module.buffers()]
+    for tensor in kept:
+        alive.ignore(tensor)
+    alive.follow(x)
+    with torch.no_grad(), alive:
+        module(x)
     return alive.peak

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from snnet_lightning.atomic import written_atomically
@@ -41,30 +40,13 @@ def plot_pareto(
     params = np.array([row.params for row in rows], dtype=float)
     sizes = 15 + 105 * params / params.max()
     single = np.isin([row.id for row in rows], anchors)
-    front = pareto_front(list(zip(x, acc1, strict=True)))
 
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    axes.plot(
-        x[front],
-        acc1[front],
-        color=FRONT,
-        lw=1.5,
-        drawstyle="steps-post",
-        label="Pareto front",
-        zorder=1,
-    )
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    _draw_front(axes, list(zip(x, acc1, strict=True)), color=FRONT, label="Pareto front", zorder=1)
     if network_acc1:
         before = [(costs[i] / unit, network_acc1[i]) for i in costs if i in network_acc1]
-        line = np.array([before[i] for i in pareto_front(before)])
-        axes.plot(
-            line[:, 0],
-            line[:, 1],
-            color=NETWORK,
-            lw=1.5,
-            ls="--",
-            drawstyle="steps-post",
-            label="network's front",
-        )
+        _draw_front(axes, before, color=NETWORK, ls="--", label="network's front")
     axes.scatter(
         x[~single],
         acc1[~single],
@@ -104,9 +86,19 @@ def plot_pareto(
     axes.set_title(f"{len(rows)} stitches of one network; dot size: parameters, up to {_count(params.max())}")
     axes.grid(alpha=0.25)
     axes.legend(loc="best", frameon=False)
+    write_picture(figure, path)
+
+
+def write_picture(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG."""
     with written_atomically(path) as unfinished:
         figure.savefig(unfinished, dpi=150, format="png")
-    plt.close(figure)
+
+
+def _draw_front(axes: Axes, points: Sequence[tuple[float, float]], **style: Any) -> None:
+    """The Pareto front of (cost, accuracy) points as steps, for what so much buys, more buys too."""
+    line = np.array([points[i] for i in pareto_front(points)])
+    axes.plot(line[:, 0], line[:, 1], lw=1.5, drawstyle="steps-post", **style)
 
 
 def _axis(cost: str, most: float) -> tuple[float, str]:

@@ -77,7 +77,7 @@ def known(row: Row) -> dict[str, Any]:
 
 def as_line(row: Row) -> dict[str, Any]:
     """A row as a line of a file has it: without what was not measured, and what is not a number."""
-    return {key: value for key, value in known(row).items() if not _is_nan(value)}
+    return {key: value for key, value in known(row).items() if not (isinstance(value, float) and math.isnan(value))}
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
@@ -112,7 +112,3 @@ def write_jsonl(objects: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write one JSON object a line."""
     with written_atomically(path) as unfinished:
         unfinished.write_text("".join(json.dumps(item) + "\n" for item in objects))
-
-
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)

@@ -16,7 +16,6 @@ import torch
 from pydantic import Field, PositiveInt
 
 from snnet_lightning.errors import InputError
-from snnet_lightning.evaluating import evaluating
 from snnet_lightning.latency.additive import covering, fitted_model, spread, sums
 from snnet_lightning.latency.stopwatch import Stopwatch
 from snnet_lightning.latency.table import MOST_BATCH, AdditiveModel, BatchLatency, Latency, StitchLatency
@@ -89,7 +88,7 @@ def measure_latency(net: SNNet, how: Measurement, told: Told = lambda done, of, 
         told: hears how many of how many timings are done, and of what.
     """
     timed = _Timed(net, how)
-    with evaluating(timed.net), torch.inference_mode():
+    with torch.inference_mode():
         batches = tuple(timed.at(batch, told) for batch in how.batch)
     on_cpu = how.where.type == "cpu"
     return Latency(
@@ -107,31 +106,26 @@ def measure_latency(net: SNNet, how: Measurement, told: Told = lambda done, of, 
 
 
 class _Timed:
-    """A network where and how it is timed."""
+    """A copy of a network where and how it is timed."""
 
     def __init__(self, net: SNNet, how: Measurement):
         self.how = how
         self.device = how.where
         self.layout = torch.channels_last if how.channels_last else torch.contiguous_format
-        as_it_is = next(net.parameters())
-        if (
-            how.channels_last
-            or how.compile
-            or (as_it_is.device, as_it_is.dtype) != (self.device, DTYPES[how.precision])
-        ):
-            net = copy.deepcopy(net).to(self.device, DTYPES[how.precision], memory_format=self.layout)  # type: ignore[call-overload]  # torch has it
+        self.dtype = DTYPES[how.precision]
+        self.net = copy.deepcopy(net).eval()
+        self.net.to(self.device, self.dtype, memory_format=self.layout)  # type: ignore[call-overload]  # torch has it
         if how.compile:
-            compile_in_place(net.anchors, net.stitching_layers.values())
-        self.net = net
+            compile_in_place(self.net.anchors, self.net.stitching_layers.values())
         self.stitches = list(net.space)
 
     def at(self, batch: int, told: Told) -> BatchLatency:
         x = torch.randn(batch, *self.net.description.input_size)
-        self.x = x.to(self.device, DTYPES[self.how.precision], memory_format=self.layout)
+        self.x = x.to(self.device, self.dtype, memory_format=self.layout)
         self.whole = {stitch: self._repeated(stitch) for stitch in self.stitches}
         few = len(self.stitches) <= self.how.fitted + self.how.held_out
         if not (few or self.how.every_stitch or self.how.cuda_graphs):
-            by_cost = sorted(self.stitches, key=lambda stitch: self._once(stitch))
+            by_cost = sorted(self.stitches, key=self._once)
             fitted, held_out = spread(by_cost, self.how.fitted, self.how.held_out)
             parts, ends = self._rounds(covering(self.stitches), [*fitted, *held_out], told)
             added = sums({part: median(times) for part, times in parts.items()}, self.stitches)

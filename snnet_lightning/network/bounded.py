@@ -35,10 +35,13 @@ def build_within(
     """
     tensors = SPARE * len(state) + 100 + beside[0]
     elements = SPARE * sum(value.numel() for value in state.values()) + 1_000_000 + beside[1]
-    if max(_numbers([anchor.kwargs for anchor in description.anchors]), default=0) > LARGEST:
-        raise _too_large(where)
-    with _at_most(tensors, elements, where), torch.device("meta"):
-        AnchorFamily.of(description).create()
+    try:
+        if max(_numbers([anchor.kwargs for anchor in description.anchors]), default=0) > LARGEST:
+            raise _TooLarge
+        with _at_most(tensors, elements), torch.device("meta"):
+            AnchorFamily.of(description).create()
+    except _TooLarge:
+        raise InputError(f"{where}: describes a much larger network than its weights are of") from None
     return build(description)
 
 
@@ -50,16 +53,12 @@ def _numbers(value: Any) -> Iterator[float]:
             yield from _numbers(item)
 
 
-def _too_large(where: str) -> InputError:
-    return InputError(f"{where}: describes a much larger network than its weights are of")
-
-
 class _TooLarge(BaseException):
     """Passes through whatever a model makes of errors."""
 
 
 @contextmanager
-def _at_most(tensors: int, elements: int, where: str) -> Iterator[None]:
+def _at_most(tensors: int, elements: int) -> Iterator[None]:
     """Refuse to make more parameters than that in the body."""
     left = [tensors, elements]
 
@@ -73,7 +72,5 @@ def _at_most(tensors: int, elements: int, where: str) -> Iterator[None]:
     hook = register_module_parameter_registration_hook(count)
     try:
         yield
-    except _TooLarge:
-        raise _too_large(where) from None
     finally:
         hook.remove()

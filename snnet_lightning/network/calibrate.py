@@ -7,7 +7,7 @@ from itertools import repeat
 import torch
 import torch.nn.functional as F
 from timm.layers.split_batchnorm import SplitBatchNorm2d
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from snnet_lightning.errors import InputError
@@ -17,6 +17,7 @@ from snnet_lightning.network.compile_parts import uncompiled
 from snnet_lightning.network.prefix_tree import forward_all
 from snnet_lightning.network.route_statistics import RouteStatistics, Statistics, own_statistics
 from snnet_lightning.network.snnet import SNNet
+from snnet_lightning.network.split_batchnorm import unsplit
 from snnet_lightning.stitch.route import Stitch
 
 HELD_BACK = 0.2  # share of the images on which it is decided whether the new statistics are better
@@ -144,7 +145,7 @@ class Estimates:
         for layer in layers:  # with a momentum of 1, running statistics are what PyTorch finds in a batch
             layer.training, layer.momentum, layer.num_batches_tracked = True, 1.0, None
             if isinstance(layer, SplitBatchNorm2d):  # which would give it half of the batch
-                vars(layer)["forward"] = partial(nn.BatchNorm2d.forward, layer)
+                vars(layer)["forward"] = partial(unsplit(layer).forward, layer)
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -7,18 +7,13 @@ import torch
 from torch import Tensor
 
 from snnet_lightning.errors import InputError
+from snnet_lightning.evaluating import evaluating
 from snnet_lightning.float64 import in_float64
 from snnet_lightning.network.least_squares import CoMoments, pseudo_inverse, solve
-from snnet_lightning.network.residuals import (
-    LayerResidual,
-    Place,
-    linear_cka,
-    relative,
-    squared_error,
-)
+from snnet_lightning.network.residuals import LayerResidual, Place, linear_cka, relative, squared_error
 from snnet_lightning.network.snnet import SNNet, module_key
 from snnet_lightning.network.stitching_layer import tokens_of
-from snnet_lightning.stitch.route import AnchorPart, Layer, anchor_route, stitch_name
+from snnet_lightning.stitch.route import AnchorPart, anchor_route, stitch_name
 
 
 @torch.no_grad()
@@ -30,27 +25,26 @@ def initialise_by_least_squares(net: SNNet, batches: Iterable[Tensor], samples: 
 
     Args:
         batches: images (N, C, H, W).
-        samples: how many images to use, 100 in the paper.
+        samples: how many images to use, at least 1; 100 in the paper.
 
     Raises:
         InputError: there are no samples.
     """
-    if samples < 1:
-        raise InputError(f"initialising the stitching layers needs at least 1 sample, not {samples}")
     moments = _Moments(net)
-    training = net.training
-    net.eval()
     seen = 0
-    for images in batches:
-        images = images[: samples - seen]
-        moments.update(images)
-        seen += len(images)
-        if seen >= samples:
-            break
-    net.train(training)
+    with evaluating(net):
+        for images in batches:
+            images = images[: samples - seen]
+            moments.update(images)
+            seen += len(images)
+            if seen >= samples:
+                break
     if seen == 0:
         raise InputError("initialising the stitching layers needs at least 1 sample, but the data gave none")
-    for layer, solutions in moments.solutions().items():
+    inverses = {inputs: pseudo_inverse(inputs) for inputs in moments.inputs.values()}
+    for layer, pairs in net.space.crossings.items():
+        known = [moments.of(*pair) for pair in pairs]
+        solutions = [solve(inverses[inputs], crossed) for inputs, crossed, _ in known]
         weight, bias = (torch.stack(parts).mean(0) for parts in zip(*solutions, strict=True))
         transform = net.stitching_layers[module_key(layer)].transform
         transform.weight.copy_(weight.T)
@@ -67,53 +61,46 @@ class _Moments:
         self.inputs: dict[tuple[AnchorPart, int], CoMoments] = defaultdict(CoMoments)
         self.crossed: dict[tuple[AnchorPart, AnchorPart], CoMoments] = defaultdict(CoMoments)
         self.targets: dict[AnchorPart, CoMoments] = defaultdict(CoMoments)
-        self.joins = [
-            (layer, before, net.part_before(after))
+        # Those that join the same places align alike.
+        self.joins = {
+            (before, net.part_before(after)): net.stitching_layers[module_key(layer)]
             for layer, pairs in net.space.crossings.items()
             for before, after in pairs
-        ]
+        }
 
     def update(self, images: Tensor) -> None:
         activations = self._activations(images)
         rows: dict[tuple[AnchorPart, int], Tensor] = {}  # aligned inputs, which several targets of one anchor share
-        done, wanted_of = set(), set()
-        for layer, before, target in self.joins:
-            stitching_layer = self.net.stitching_layers[module_key(layer)]
-            key = (before, stitching_layer.target.prefix)
+        targets = set()
+        for (before, target), layer in self.joins.items():
+            key = (before, layer.target.prefix)
             if key not in rows:
-                rows[key] = stitching_layer.align(activations[before]).flatten(0, 1)
+                rows[key] = layer.align(activations[before]).flatten(0, 1)
                 self.inputs[key].update(rows[key], rows[key])
-            if (before, target) not in done:
-                done.add((before, target))
-                wanted = tokens_of(activations[target], stitching_layer.target).flatten(0, 1)
-                self.crossed[before, target].update(rows[key], wanted)
-                if target not in wanted_of:
-                    wanted_of.add(target)
-                    self.targets[target].update(wanted, wanted)
+            wanted = tokens_of(activations[target], layer.target).flatten(0, 1)
+            self.crossed[before, target].update(rows[key], wanted)
+            if target not in targets:
+                targets.add(target)
+                self.targets[target].update(wanted, wanted)
 
-    def solutions(self) -> dict[Layer, list[tuple[Tensor, Tensor]]]:
-        """(W, b) of every place, by stitching layer."""
-        inverses = {key: pseudo_inverse(inputs) for key, inputs in self.inputs.items()}
-        found: dict[Layer, list[tuple[Tensor, Tensor]]] = defaultdict(list)
-        for layer, before, target in self.joins:
-            prefix = self.net.stitching_layers[module_key(layer)].target.prefix
-            found[layer].append(solve(inverses[before, prefix], self.crossed[before, target]))
-        return found
+    def of(self, before: AnchorPart, after: AnchorPart) -> tuple[CoMoments, CoMoments, CoMoments]:
+        """Those of X with X, X with Y, and Y with Y, where a layer gets X from ``before`` and gives Y to ``after``."""
+        target = self.net.part_before(after)
+        inputs = self.inputs[before, self.joins[before, target].target.prefix]
+        return inputs, self.crossed[before, target], self.targets[target]
 
     def residuals(self) -> list[LayerResidual]:
         """How well the layers fit as they are now."""
         names, depths = zip(*((anchor.name, anchor.depths) for anchor in self.net.anchors), strict=True)
         found = []
         for layer, pairs in self.net.space.crossings.items():
-            stitching_layer = self.net.stitching_layers[module_key(layer)]
-            weight, bias = (in_float64(x) for x in (stitching_layer.transform.weight.T, stitching_layer.transform.bias))
+            transform = self.net.stitching_layers[module_key(layer)].transform
+            weight, bias = in_float64(transform.weight.T), in_float64(transform.bias)
             places, errors, totals = [], [], []
             for before, after in pairs:
-                target = self.net.part_before(after)
-                inputs = self.inputs[before, stitching_layer.target.prefix]
-                moments = inputs, self.crossed[before, target], self.targets[target]
+                moments = self.of(before, after)
                 errors.append(squared_error(*moments, weight, bias))
-                totals.append(self.targets[target].products.trace().item())
+                totals.append(moments[2].products.trace().item())
                 name = stitch_name((before, layer, after), names, depths)
                 places.append(Place(name, relative(errors[-1], totals[-1]), linear_cka(*moments)))
             cka = sum(place.cka for place in places) / len(places)
@@ -122,7 +109,7 @@ class _Moments:
 
     def _activations(self, images: Tensor) -> dict[AnchorPart, Tensor]:
         """What follows every part that some join needs; every anchor runs once."""
-        needed = {part for _, before, target in self.joins for part in (before, target)}
+        needed = {part for join in self.joins for part in join}
         kept = {}
         for index, anchor in enumerate(self.net.anchors):
             x = images

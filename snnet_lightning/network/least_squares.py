@@ -45,10 +45,8 @@ def pseudo_inverse(inputs: CoMoments) -> Tensor:
     """Inverse of the centred X'X (p, p) on the directions in which the inputs vary at all.
 
     Raises:
-        InputError: no rows were seen, or they hold values that are not finite.
+        InputError: the rows hold values that are not finite.
     """
-    if inputs.rows == 0:
-        raise InputError("least squares over zero samples: give at least one")
     if not inputs.products.isfinite().all():
         raise InputError("least squares over activations that are not finite: an anchor's weights are broken")
     # To unit variance first, so that a feature on a small scale is not taken for noise; but a constant one (a channel

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.anchors.weights import state_differences
 from snnet_lightning.network.compile_parts import uncompiled
-from snnet_lightning.stitch.route import AnchorPart, Layer, Part, Stitch, StitchSpace
+from snnet_lightning.stitch.route import Layer, Part, Stitch, StitchSpace
 
 CALIBRATED = "calibrated"  # the entry of a state dict that lists the ids
 
@@ -120,21 +120,17 @@ class RouteStatistics(nn.Module):
     def _tree(self) -> tuple[dict[int, tuple[str | None, ...]], dict[str, tuple[_BatchNorm, ...]]]:
         names: dict[tuple[str, Part], str] = {}
         places, layers = {}, {}
-        for stitch in self.space:
-            route, name = [], ""
-            for place, part in enumerate(stitch.route):
-                name = names.setdefault((name, part), f"{stitch.id}_{place}")
-                owned = () if isinstance(part, Layer) else self._batch_norms_of(part)
-                if owned:
-                    layers[name] = owned
-                route.append(name if owned else None)
-            places[stitch.id] = tuple(route)
+        with uncompiled(nn.ModuleList(self.anchors)):  # they are run to see their layers
+            for stitch in self.space:
+                route, name = [], ""
+                for place, part in enumerate(stitch.route):
+                    name = names.setdefault((name, part), f"{stitch.id}_{place}")
+                    owned = () if isinstance(part, Layer) else self.anchors[part.anchor].batch_norms_of(part)
+                    if owned:
+                        layers[name] = owned
+                    route.append(name if owned else None)
+                places[stitch.id] = tuple(route)
         return places, layers
-
-    def _batch_norms_of(self, part: AnchorPart) -> tuple[_BatchNorm, ...]:
-        anchor = self.anchors[part.anchor]
-        with uncompiled(anchor):  # it is run to see them
-            return anchor.batch_norms_of(part)
 
     def room_for(self, state: Mapping[str, Any], prefix: str = "") -> dict[str, Tensor]:
         """What of a state dict belongs here when the stitches are calibrated that are in ``state``, with any values.

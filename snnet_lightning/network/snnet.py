@@ -241,16 +241,14 @@ class SNNet(nn.Module):
 
     def parameters_of(self, *stitches: Stitch) -> Iterator[nn.Parameter]:
         """The parameters that ``stitches`` run, each once."""
-        seen: set[int] = set()
+        found: dict[nn.Parameter, None] = {}
         for part in dict.fromkeys(part for stitch in stitches for part in stitch.route):
             if isinstance(part, Layer):
                 owned = self.stitching_layers[module_key(part)].parameters()
             else:
                 owned = self.anchors[part.anchor].parameters_of(part)
-            for parameter in owned:
-                if id(parameter) not in seen:
-                    seen.add(id(parameter))
-                    yield parameter
+            found |= dict.fromkeys(owned)
+        yield from found
 
     def stitching_layers_of(self, stitch: Stitch) -> Iterator[tuple[str, StitchingLayer]]:
         """The stitching layers that ``stitch`` runs, with their names in ``stitching_layers``, in order."""

@@ -6,7 +6,7 @@ augmented in ways that evaluation never sees.
 
 from collections.abc import Iterable, Iterator
 
-from timm.layers import convert_splitbn_model
+from timm.layers import BatchNormAct2d, convert_splitbn_model
 from timm.layers.split_batchnorm import SplitBatchNorm2d
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -38,14 +38,14 @@ def auxiliary_parameters(net: nn.Module) -> Iterator[nn.Parameter]:
             yield from module.aux_bn.parameters()
 
 
+def unsplit(norm: SplitBatchNorm2d) -> type[nn.BatchNorm2d]:
+    """What ``norm`` was before it was split; timm's norms with an activation keep that when they are."""
+    return BatchNormAct2d if hasattr(norm, "act") else nn.BatchNorm2d
+
+
 def without_auxiliary(module: nn.Module) -> None:
-    """Replace every split BatchNorm in ``module`` by the one that evaluation runs."""
-    for parent in list(module.modules()):
-        for name, norm in list(parent.named_children()):
-            if isinstance(norm, SplitBatchNorm2d):
-                plain = nn.BatchNorm2d(
-                    norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats
-                )
-                for key in (*plain._parameters, *plain._buffers):
-                    setattr(plain, key, getattr(norm, key))
-                setattr(parent, name, plain)
+    """Make every split BatchNorm in ``module`` the one that evaluation runs."""
+    for norm in [*module.modules()]:
+        if isinstance(norm, SplitBatchNorm2d):
+            del norm.aux_bn, norm.num_splits
+            norm.__class__ = unsplit(norm)  # type: ignore[assignment]  # all else it has already

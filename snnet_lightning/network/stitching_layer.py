@@ -62,9 +62,7 @@ class StitchingLayer(nn.Module):
 
     def align(self, x: Tensor) -> Tensor:
         """The source's activations as tokens (N, L, C), one for every token or pixel of the target."""
-        if self.source.layout == "NCHW":
-            x = x.permute(0, 2, 3, 1)
-        tokens = x.flatten(1, -2)
+        tokens = tokens_of(x, self.source)
         surplus = self.source.prefix - self.target.prefix
         if surplus == 0:
             return tokens

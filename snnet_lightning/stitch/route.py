@@ -52,9 +52,9 @@ Part = AnchorPart | Layer
 Depths = tuple[int, ...]  # blocks per stage of one anchor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Position:
-    """A block of an anchor: ``stage``, and ``block`` within it."""
+    """A block of an anchor: ``stage``, and ``block`` within it; ordered as they run."""
 
     stage: int
     block: int
@@ -94,12 +94,10 @@ def blocks_between(
     first = start or Position(0, 0)
     last = end or Position(len(depths), 0)
     for stage, depth in enumerate(depths):
-        if stage < first.stage or (stage, 0) >= (last.stage, last.block):
-            continue
-        if stage > first.stage:
-            yield Entry(anchor, stage)
-        for index in range(first.block if stage == first.stage else 0, depth):
-            if (stage, index) < (last.stage, last.block):
+        for index in range(depth):
+            if first <= Position(stage, index) < last:
+                if index == 0 and stage > first.stage:
+                    yield Entry(anchor, stage)
                 yield Block(anchor, stage, index)
 
 

@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from snnet_lightning.atomic import written_atomically
+from snnet_lightning.evaluation.plot import write_picture
 from snnet_lightning.sweeps.fronts import Front, fronts_of
 from snnet_lightning.sweeps.record import Job
 
@@ -46,7 +43,8 @@ def plot_sweep(jobs: Sequence[Job], path: Path) -> None:
         labels.append(f"{len(others)} more settings, lower at their best")
     lines = sum(label.count("\n") + 1 for label in labels)
     beside = len(fronts) > 1
-    figure, axes = plt.subplots(figsize=(12 if beside else 8, max(5, 0.75 + 0.21 * lines)), layout="constrained")
+    figure = Figure(figsize=(12 if beside else 8, max(5, 0.75 + 0.21 * lines)), layout="constrained")
+    axes = figure.subplots()
     end = 1.1 * max(front.flops[-1] for front in fronts)
     handles = [_draw(axes, front, place, end) for place, front in enumerate(named)]
     handles += [axes.plot(f.flops, f.mean, color="0.8", lw=0.8, drawstyle="steps-post", zorder=1)[0] for f in others][
@@ -56,9 +54,7 @@ def plot_sweep(jobs: Sequence[Job], path: Path) -> None:
         figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9, handlelength=3.5)
     _label_axes(axes, fronts)
     axes.set_title(_title(jobs, seeds))
-    with written_atomically(path) as unfinished:
-        figure.savefig(unfinished, dpi=150, format="png")
-    plt.close(figure)
+    write_picture(figure, path)
 
 
 def _told_apart(fronts: Sequence[Front]) -> tuple[list[Front], list[Front]]:

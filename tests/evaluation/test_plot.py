@@ -51,16 +51,18 @@ def test_the_front_before_the_export_is_a_line_of_its_own(tmp_path):
 @pytest.fixture
 def drawn(tmp_path, monkeypatch):
     """The axes of a picture, after it was written."""
-    figures, close = [], plot.plt.close
-    monkeypatch.setattr(plot.plt, "close", figures.append)
+    figures, write = [], plot.write_picture
+
+    def noted(figure, path):
+        write(figure, path)
+        figures.append(figure)
 
     def draw(*arguments, **options):
         plot_pareto(*arguments, tmp_path / "a.png", **options)
         return figures[-1].axes[0]
 
-    yield draw
-    for figure in figures:
-        close(figure)
+    monkeypatch.setattr(plot, "write_picture", noted)
+    return draw
 
 
 FEWER_FLOPS_MORE_TIME = [

@@ -22,6 +22,8 @@ def batch_norm_net() -> Callable[[str], SNNet]:
         torch.manual_seed(0)
         if family == "levit":  # one-dimensional layers, some of them in the head
             anchors = create_anchors(["levit_128s", "levit_128"], (3, 32, 32), 10, "checkpoint")
+        elif family == "efficientnet":  # layers with an activation of their own
+            anchors = create_anchors(["efficientnet_lite0", "efficientnet_lite0"], (3, 32, 32), 10, "checkpoint")
         else:
             anchors = create_anchors(["resnet18", "resnet18"], (1, 16, 16), 10, "checkpoint", NARROW, DEPTHS)
         net = SNNet(anchors, StagedRule(), **options).eval()

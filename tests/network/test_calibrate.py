@@ -162,15 +162,19 @@ def test_too_few_images_are_refused(batch_norm_net, images):
     assert not net.route_statistics.calibrated
 
 
-def test_split_batch_norms_see_the_whole_batch(batch_norm_net):
-    whole, split = batch_norm_net(), batch_norm_net()
+@pytest.mark.parametrize("family", ["resnet", "efficientnet"])
+def test_split_batch_norms_see_the_whole_batch(batch_norm_net, family):
+    whole, split = batch_norm_net(family), batch_norm_net(family)
     split_in_place(split.anchors)
     split.eval()
     split.load_state_dict(whole.state_dict(), strict=False)
-    batches = [(torch.randn(5, 1, 16, 16), torch.arange(5)) for _ in range(3)]  # an odd number cannot be split
+    size = whole.anchors[0].input_size
+    batches = [(torch.randn(5, *size), torch.arange(5)) for _ in range(3)]  # an odd number cannot be split
     for net in (whole, split):
         calibrate(net, batches, 15)
     assert whole.route_statistics.calibrated == split.route_statistics.calibrated
     for stitch in whole.space:
-        assert torch.equal(whole(batches[0][0], stitch), split(batches[0][0], split.space[stitch.id]))
+        expected = whole(batches[0][0], stitch)
+        assert torch.equal(split(batches[0][0], split.space[stitch.id]), expected)
+        assert torch.equal(split.extract(stitch.id)(batches[0][0]), expected)
     assert not any("forward" in vars(module) for module in split.modules())

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from snnet_lightning.atomic import written_atomically
-from snnet_lightning.evaluation.html_report.origin import Origin, origin_of, versions
+from snnet_lightning.evaluation.html_report.origin import command_of, versions
 from snnet_lightning.evaluation.results import Row, front_rows
 from snnet_lightning.evaluation.table import MISSING, formatted
 from snnet_lightning.html import filled
@@ -40,20 +40,6 @@ def write_html_report(
         summary: the summary metrics, by the names under which they are logged.
         timed_on: what the milliseconds of the rows are of, in words.
     """
-    path = directory / NAME
-    with written_atomically(path) as unfinished:
-        unfinished.write_text(page(rows, anchors, summary or {}, origin_of(directory), timed_on), encoding="utf-8")
-    return path
-
-
-def page(
-    rows: Sequence[Row],
-    anchors: Sequence[int],
-    summary: Mapping[str, float],
-    origin: Origin,
-    timed_on: str | None = None,
-) -> str:
-    """The whole page as HTML."""
     measured = [row for row in rows if row.acc1 is not None and math.isfinite(row.acc1)]
     measures = {key: name for key, name in MEASURES.items() if all(getattr(row, key) is not None for row in rows)}
     axes = {key: name for key, name in AXES.items() if key in measures}
@@ -76,13 +62,13 @@ def page(
     }
     images = max((row.images or 0 for row in rows), default=0)
     evaluated = f"Evaluated on {images:,} images." if measured else "What each costs; no accuracy was measured."
-    return filled(
+    page = filled(
         __package__,
         SCRIPTS,
         data,
         title=escape(f"{len(rows)} stitches of {', '.join(single)}"),
         subtitle=evaluated + (f" Milliseconds are those of {escape(timed_on)}." if timed_on else ""),
-        summary=_summary(summary) if measured else "",
+        summary=_summary(summary or {}) if measured else "",
         against="top-1 accuracy" if measured else "parameters",
         kind=("accuracies" if measured else "costs") + (" timed" if switch else ""),
         axes=switch,
@@ -90,8 +76,12 @@ def page(
         question="Best stitch under a budget" if measured else "Largest stitch under a budget",
         head="".join(_header(name, place) for place, name in enumerate(["id", "stitch", *texts[rows[0].id]])),
         body="\n".join(_line(row, texts[row.id], row.id in anchors, fronts) for row in rows),
-        origin=_origin(origin),
+        origin=_origin(directory),
     )
+    path = directory / NAME
+    with written_atomically(path) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
+    return path
 
 
 def _texts(row: Row, measured: bool) -> dict[str, str]:
@@ -137,14 +127,15 @@ def _line(row: Row, numbers: Mapping[str, str], anchor: bool, fronts: Mapping[st
     )
 
 
-def _origin(origin: Origin) -> str:
+def _origin(directory: Path) -> str:
     parts = []
-    if origin.command:
-        parts.append(f'<pre id="command" tabindex="0" aria-label="command">{escape(origin.command)}</pre>')
-    if origin.config:
+    command, config = command_of(directory), directory / "config.yaml"
+    if command:
+        parts.append(f'<pre id="command" tabindex="0" aria-label="command">{escape(command)}</pre>')
+    if config.is_file():
         parts.append(
             "<details><summary>The whole configuration, every value resolved</summary>"
-            f'<pre id="config" tabindex="0" aria-label="configuration">{escape(origin.config)}</pre></details>'
+            f'<pre id="config" tabindex="0" aria-label="configuration">{escape(config.read_text())}</pre></details>'
         )
     written = datetime.now().astimezone().isoformat(" ", "minutes")
     return "\n".join([*parts, f"<p>Written {written} with {escape(versions())}.</p>"])

@@ -7,8 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snnet_lightning.atomic import written_atomically
-from snnet_lightning.evaluation.plot import ANCHOR, FRONT, STITCH
+from snnet_lightning.evaluation.plot import ANCHOR, FRONT, STITCH, write_picture
 from snnet_lightning.serve.replay.client import Outcome
 from snnet_lightning.serve.replay.figures import Figures
 
@@ -31,7 +30,7 @@ def plot_replay(
         accuracies: top-1 in percent by the id of a stitch.
         path: the PNG to write.
     """
-    figure = Figure((11, 5.2), layout="constrained")
+    figure = Figure(figsize=(11, 5.2), layout="constrained")
     grid = figure.subplot_mosaic([["policies", "load"], ["policies", "ms"], ["policies", "top1"]])
     _plot_policies(grid["policies"], figures)
     seconds = np.array([int(outcome.due) for outcome in slack])
@@ -56,8 +55,7 @@ def plot_replay(
         grid[name].tick_params(labelbottom=False)
     for axes in grid.values():
         axes.grid(alpha=0.25)
-    with written_atomically(path) as unfinished:
-        figure.savefig(unfinished, dpi=150, format="png")
+    write_picture(figure, path)
 
 
 def _plot_policies(axes: Axes, figures: Sequence[Figures]) -> None:
