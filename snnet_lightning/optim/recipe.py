@@ -125,12 +125,11 @@ class OptimizerRecipe:
     ) -> CosineLRScheduler:
         """That of a phase of ``total`` counts, which are steps or epochs."""
         warmup = min(round(self.warmup_epochs * counts_per_epoch), total)
+        length = total - warmup if self.warmup_prefix else total
         return CosineLRScheduler(
             optimizer,
             t_in_epochs=False,
-            t_initial=max(
-                2, total - warmup if self.warmup_prefix else total
-            ),  # timm warns of 1, whose only rate is the same
+            t_initial=max(2, length),  # timm warns of 1, whose only rate is the same
             lr_min=rates["min_lr"],
             warmup_t=warmup,
             warmup_lr_init=rates["warmup_lr"],

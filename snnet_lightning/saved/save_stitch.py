@@ -23,11 +23,7 @@ def save_stitch(net: SNNet, stitch: Stitch, folder: Path) -> None:
         return
     extracted = cast("ExtractedStitch", net.extract(stitch))
     rows = [row for row in net.rows or stitch_rows(stitch_costs(net)) if row.id == stitch.id]
-    config = {
-        ALONE: stitch.name,
-        ORIGIN: net.origin.model_dump(mode="json"),
-        **extracted.description.as_data(),
-    }
+    config = {ALONE: stitch.name, ORIGIN: net.origin.model_dump(mode="json"), **extracted.description.as_data()}
     with written_folder(folder) as unfinished:
         write_weights(extracted, unfinished)
         write_rows(rows, unfinished / STITCHES)
