@@ -8,10 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
-TORCH_CANNOT_WRITE = (
-    "inline_container",
-    "PytorchStreamWriter",
-)  # torch.save raises no type of its own
+TORCH_CANNOT_WRITE = ("inline_container", "PytorchStreamWriter")  # torch.save raises no type of its own
 
 
 @contextmanager

@@ -48,26 +48,9 @@ def plot_pareto(
         before = [(costs[i] / unit, network_acc1[i]) for i in costs if i in network_acc1]
         _draw_front(axes, before, color=NETWORK, ls="--", label="network's front")
     axes.scatter(
-        x[~single],
-        acc1[~single],
-        sizes[~single],
-        STITCH,
-        edgecolors="white",
-        lw=0.6,
-        label="stitch",
-        zorder=2,
+        x[~single], acc1[~single], sizes[~single], STITCH, edgecolors="white", lw=0.6, label="stitch", zorder=2
     )
-    axes.scatter(
-        x[single],
-        acc1[single],
-        180,
-        ANCHOR,
-        marker="*",
-        edgecolors="black",
-        lw=0.6,
-        label="anchor",
-        zorder=3,
-    )
+    axes.scatter(x[single], acc1[single], 180, ANCHOR, marker="*", edgecolors="black", lw=0.6, label="anchor", zorder=3)
     for row in (row for row in rows if row.id in anchors):
         axes.annotate(
             row.name,
