@@ -248,15 +248,6 @@ def test_the_group_of_a_run_is_that_of_its_sweep_or_none(composed, tmp_path):
     assert composed("logger=wandb", "logger.wandb.group=mine", directory=tmp_path).logger.wandb.group == "mine"
 
 
-def test_two_processes_are_one_run(start, tmp_path):
-    ddp = ["strategy=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
-    succeeded(start("train.py", *OFFLINE, *QUICK, *ddp, directory=tmp_path))
-    (logged,) = logged_under(tmp_path)
-    assert logged.exit_code == 0
-    assert logged.config["trainer"]["devices"] == 2
-    assert len(logged.media("table/stitches/*.json")["data"]) == 35
-
-
 def test_disabled_writes_nothing(run_here, tmp_path, monkeypatch, unread_environment):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     run = succeeded(run_here("train.py", "logger=wandb", "logger.wandb.log_model=true", *QUICK, directory=tmp_path))
