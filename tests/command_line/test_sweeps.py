@@ -146,7 +146,7 @@ def test_a_killed_job_and_an_interrupted_sweep(tmp_path):
     with open(tmp_path / "err", "w") as err:
         environment = os.environ | {"PYTHONPATH": path}
         running = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=err)
-    begun(sweep / "0" / "job.json")
+    begun(sweep / "0" / "config.yaml")  # which the job's own process writes; job.json is there before it
     (killed,) = children(running.pid)
     os.kill(killed, signal.SIGKILL)
     begun(sweep / "1" / "csv" / "version_0")  # it trains
