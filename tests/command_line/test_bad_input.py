@@ -217,6 +217,16 @@ def test_a_sweep_fails_with_its_jobs(run_here, tmp_path):
     assert any(line.startswith(says) for line in run.err.splitlines())
 
 
+def test_a_bug_of_ours_keeps_its_traceback(run_here, tmp_path, monkeypatch):
+    def report_costs(*_):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("snnet_lightning.evaluation.report.report_costs", report_costs)
+    with pytest.raises(KeyError, match="a bug") as raised:
+        run_here("evaluate.py", "accuracy=false", directory=tmp_path)
+    assert raised.traceback[-1].name == "report_costs"
+
+
 def test_an_interrupt_while_it_starts(run_here, tmp_path):
     """Ctrl-C; here it comes from a callback of Hydra's, before the job begins."""
     interrupts = "+hydra.callbacks.x={_target_:tests.command_line.interrupts.Interrupts}"

@@ -140,3 +140,12 @@ def test_memory_is_that_of_one_stitch(peak_of_saved_activations):
         peak_of_saved_activations(lambda s=s: _divergence(net, s, images[1])) for s in net.space if not s.is_anchor
     )
     assert together < 1.1 * alone
+
+
+def test_what_takes_long_tells_how_far_it_is(monkeypatch, caplog):
+    monkeypatch.setattr("snnet_lightning.network.refine.SILENCE", -1)
+    net, images = digits_pair(PairedRule())
+    with caplog.at_level("INFO"):
+        refine(net, iter(images), steps=2, lr=0.03)
+    told = [record.getMessage().rpartition(",")[0] for record in caplog.records]
+    assert told == [f"refining the stitching layers: step {step} of 2" for step in (1, 2)]

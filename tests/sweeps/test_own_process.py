@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.conf import HydraConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from snnet_lightning.errors import InputError
 from snnet_lightning.sweeps import own_process
-from snnet_lightning.sweeps.own_process import command_of, wait_for
+from snnet_lightning.sweeps.own_process import command_of, run_in_own_process, wait_for
 from snnet_lightning.sweeps.record import jobs_of
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +42,12 @@ def test_the_command_line_of_a_job():
     assert told["hydra.run.dir"] == f"/there/runs/{odd}/3"
     assert told["hydra.sweep.dir"] == os.path.abspath(f"runs/{odd}")
     assert told["hydra.callbacks.sweep.name"] == odd
+
+
+def test_a_launcher_that_starts_a_job_twice_is_refused(monkeypatch):
+    monkeypatch.setenv("SUBMITIT_LOCAL_NTASKS", "2")
+    with pytest.raises(InputError, match=r"^hydra\.launcher\.tasks_per_node must be 1"):
+        run_in_own_process("snnet_lightning.command.train", HydraConf())
 
 
 @pytest.mark.parametrize(
