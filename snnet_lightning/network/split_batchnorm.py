@@ -6,8 +6,6 @@ augmented in ways that evaluation never sees.
 
 from collections.abc import Iterable, Iterator
 
-import timm
-from packaging.version import Version
 from timm.layers import BatchNormAct2d, convert_splitbn_model
 from timm.layers.split_batchnorm import SplitBatchNorm2d
 from torch import nn
@@ -16,14 +14,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.errors import InputError
 
-KEEPS_ACTIVATIONS = Version("1.0.31")  # of timm: those of a norm that has one, as EfficientNet's; before, they got lost
-
 
 def split_in_place(anchors: Iterable[Anchor]) -> None:
     """Give every BatchNorm of the anchors an auxiliary one, which starts as its copy.
 
     Raises:
-        InputError: there is none, or one of other activations than feature maps, or one that this timm cannot split.
+        InputError: there is none, or one of other activations than feature maps.
     """
     norms = [(anchor.name, m) for anchor in anchors for m in anchor.modules() if isinstance(m, _BatchNorm)]
     if not norms:
@@ -31,8 +27,6 @@ def split_in_place(anchors: Iterable[Anchor]) -> None:
     for name, norm in norms:
         if not isinstance(norm, nn.BatchNorm2d):
             raise InputError(f"net.split_batchnorm=true: {name} has a {type(norm).__name__}, not of feature maps")
-        if isinstance(norm, BatchNormAct2d) and Version(timm.__version__) < KEEPS_ACTIVATIONS:
-            raise InputError(f"net.split_batchnorm=true: with {name} it needs timm {KEEPS_ACTIVATIONS} or later")
     for anchor in anchors:
         convert_splitbn_model(anchor.model, num_splits=2)
 
