@@ -41,37 +41,41 @@ def job(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any]
         @hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)
         @wraps(task)
         def guarded(cfg: DictConfig) -> Any:
-            settings = HydraConfig.get()
-            if settings.mode == RunMode.MULTIRUN:
-                return run_in_own_process(task.__module__, settings)
-            directory = Path(settings.runtime.output_dir)
-            composed = deepcopy(cfg)
-            try:
-                require_experiment_of_anchors(as_typed(settings.overrides.task), settings.runtime.choices)
-                check(cfg)
-                make_paths_absolute(cfg, settings.runtime.cwd)
-                OmegaConf.resolve(cfg)
-                OmegaConf.set_readonly(cfg, True)
-                if is_first_process():
-                    with written_atomically(directory / "config.yaml") as unfinished:
-                        OmegaConf.save(cfg, unfinished)
-                log.info("log, checkpoints and results go to %s", directory)
-                with libraries_logged(), closing_runs(), interrupted_as_elsewhere():
-                    value = task(cfg)
-            except Exception as error:
-                told = explain(error, composed)
-                if is_job_of_sweep(settings):
-                    note_error(directory, told or f"{type(error).__name__}: {error}")
-                if wants_traceback() or told is None:
-                    raise
-                stop(told)
-            if is_job_of_sweep(settings):
-                note_value(directory, value)
-            return value
+            return _run(task, cfg)
 
         return guarded
 
     return decorate
+
+
+def _run(task: Callable[[DictConfig], Any], cfg: DictConfig) -> Any:
+    settings = HydraConfig.get()
+    if settings.mode == RunMode.MULTIRUN:
+        return run_in_own_process(task.__module__, settings)
+    directory = Path(settings.runtime.output_dir)
+    composed = deepcopy(cfg)
+    try:
+        require_experiment_of_anchors(as_typed(settings.overrides.task), settings.runtime.choices)
+        check(cfg)  # before anything is resolved, so that errors name the key that refers to what is not there
+        make_paths_absolute(cfg, settings.runtime.cwd)
+        OmegaConf.resolve(cfg)
+        OmegaConf.set_readonly(cfg, True)
+        if is_first_process():
+            with written_atomically(directory / "config.yaml") as unfinished:
+                OmegaConf.save(cfg, unfinished)
+        log.info("log, checkpoints and results go to %s", directory)
+        with libraries_logged(), closing_runs(), interrupted_as_elsewhere():
+            value = task(cfg)
+    except Exception as error:
+        told = explain(error, composed)
+        if is_job_of_sweep(settings):
+            note_error(directory, told or f"{type(error).__name__}: {error}")
+        if wants_traceback() or told is None:
+            raise
+        stop(told)
+    if is_job_of_sweep(settings):
+        note_value(directory, value)
+    return value
 
 
 @contextmanager
