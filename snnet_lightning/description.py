@@ -227,7 +227,7 @@ def in_words(text: str) -> str:
 
 def other_classes(names: Sequence[str] | None, others: Sequence[str] | None) -> bool:
     """Whether class names are known on both sides, and differ."""
-    return bool(names and others) and tuple(names or ()) != tuple(others or ())
+    return bool(names and others and tuple(names) != tuple(others))
 
 
 def differences(one: Description, other: Description) -> str:

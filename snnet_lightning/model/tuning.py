@@ -33,7 +33,7 @@ class Tuning:
         return batch_idx == 0 and trainer.current_epoch == self.epochs > 0
 
     def tell(self, total_steps: int, steps_per_epoch: int) -> None:
-        """Say what is trained, in optimiser steps, when."""
+        """Say that the anchors are tuned, and whether stitches are trained after it."""
         if self.epochs:
             then = "then training stitches" if self.epochs * steps_per_epoch < total_steps else "and no stitches"
             log.info("tuning the anchors in turn for %d epochs, %s", self.epochs, then)

@@ -34,8 +34,8 @@ class ServedTable:
         rows = read_rows(path) if path.is_file() else []
         if not rows or rows[0].acc1 is None:
             raise InputError(f"{where}: no accuracies are known; evaluate.py leaves a folder snnet that has them")
-        path, stitches = folder / LATENCY, [(row.id, row.name) for row in rows]
-        latency = read_latency(path, stitches, description.input_size) if path.is_file() else None
+        timed, stitches = folder / LATENCY, [(row.id, row.name) for row in rows]
+        latency = read_latency(timed, stitches, description.input_size) if timed.is_file() else None
         return cls(description, rows, latency)
 
     @property
