@@ -145,6 +145,7 @@ def test_memory_is_that_of_one_stitch(peak_of_saved_activations):
 def test_what_takes_long_tells_how_far_it_is(monkeypatch, caplog):
     monkeypatch.setattr("snnet_lightning.network.refine.SILENCE", -1)
     net, images = digits_pair(PairedRule())
+    caplog.clear()  # of what timm said of the anchors, where an earlier test has let it
     with caplog.at_level("INFO"):
         refine(net, iter(images), steps=2, lr=0.03)
     told = [record.getMessage().rpartition(",")[0] for record in caplog.records]
