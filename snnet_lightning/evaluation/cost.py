@@ -1,8 +1,9 @@
-"""FLOPs, parameters and memory of every stitch: count every part once, add up along the routes."""
+"""FLOPs, parameters and memory of every stitch: count parts that are alike once, add up along the routes."""
 
 import logging
 import warnings
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -15,10 +16,11 @@ from torch import Tensor, nn
 from snnet_lightning.anchors.anchor import Anchor
 from snnet_lightning.evaluating import evaluating
 from snnet_lightning.evaluation.memory import peak_activations
+from snnet_lightning.evaluation.structure import structure
 from snnet_lightning.network.compile_parts import uncompiled
 from snnet_lightning.network.snnet import SNNet, module_key
 from snnet_lightning.network.split_batchnorm import auxiliary_parameters
-from snnet_lightning.stitch.route import AnchorPart, Layer, Part, Stem, Stitch
+from snnet_lightning.stitch.route import AnchorPart, Block, Layer, Part, Stem, Stitch
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # on import fvcore scripts a loss, which torch warns of
@@ -61,15 +63,16 @@ def count_flops(module: nn.Module, x: Tensor) -> int:
 class PartOfAnchor(nn.Module):
     """One part of an anchor in eval mode as a module, since fvcore counts modules.
 
-    It holds the anchor's tensors and none of its modules, which would all be gone through for every part.
+    It holds the tensors and none of the modules, which would all be gone through for every part.
     """
 
     def __init__(self, anchor: Anchor, part: AnchorPart):
         super().__init__()
         self.run = partial(anchor.run, part)
-        self.tensors = nn.ParameterList(anchor.parameters())
+        for place, parameter in enumerate(anchor.parameters_of(part)):
+            self.register_parameter(f"parameter{place}", parameter)
         for place, buffer in enumerate(anchor.buffers()):
-            self.register_buffer(str(place), buffer)
+            self.register_buffer(f"buffer{place}", buffer)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.run(x)
@@ -81,6 +84,7 @@ def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
     flops: dict[Part, int] = {}
     activations: dict[Part, int] = {}
     run: dict[Part, list[nn.Parameter]] = {}
+    counted: dict[Hashable, tuple[int, int]] = {}
     idle = set(map(id, auxiliary_parameters(net)))
     with evaluating(net), uncompiled(net):
         for stitch in net.space:
@@ -88,14 +92,19 @@ def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
                 if part in flops:
                     continue
                 x = torch.zeros(1, *_input_shape(net, before, part), device=parameter.device, dtype=parameter.dtype)
-                module: nn.Module
+                alike: Hashable = part
                 if isinstance(part, Layer):
-                    module = net.stitching_layers[module_key(part)].folded()
-                    run[part] = list(module.parameters())
+                    layer = net.stitching_layers[module_key(part)].folded()
+                    run[part], alike = list(layer.parameters()), structure([layer])
                 else:
-                    module = PartOfAnchor(net.anchors[part.anchor], part)
-                    run[part] = list(net.anchors[part.anchor].parameters_of(part))
-                flops[part], activations[part] = count_flops(module, x), peak_activations(module, x)
+                    anchor = net.anchors[part.anchor]
+                    run[part] = list(anchor.parameters_of(part))
+                    if isinstance(part, Block):
+                        alike = part.anchor, part.stage, structure(anchor.owners_of(part))
+                if (alike, x.shape) not in counted:
+                    module = layer if isinstance(part, Layer) else PartOfAnchor(anchor, part)
+                    counted[alike, x.shape] = count_flops(module, x), peak_activations(module, x)
+                flops[part], activations[part] = counted[alike, x.shape]
                 if not isinstance(part, Stem):  # while it runs, the images are still there
                     activations[part] += prod(net.description.input_size) * x.element_size()
     costs = {}

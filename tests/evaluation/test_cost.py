@@ -92,6 +92,34 @@ def test_sum_over_parts_is_the_whole_stitch_of_digits(digits_net):
     assert {s.name: c.flops for s, c in costs.items()} == {s.name: fvcore_count(digits_net, s) for s in costs}
 
 
+class Repeated(nn.Module):
+    """A module so many times in a row."""
+
+    def __init__(self, module: nn.Module, times: int):
+        super().__init__()
+        self.module, self.times = module, times
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(self.times):
+            x = self.module(x)
+        return x
+
+
+@pytest.mark.parametrize("change", ["wider", "twice", "a function of its own"])
+def test_a_block_unlike_the_others_of_its_anchor_has_costs_of_its_own(digits_net, change):
+    for place, block in enumerate(digits_net.anchors[1].model.blocks):
+        width, hidden, other = block.mlp.fc1.in_features, block.mlp.fc1.out_features, place == 2
+        if change == "twice":
+            block.mlp = Repeated(block.mlp, 1 + other)
+        elif change == "a function of its own":
+            mixing = torch.ones(hidden, hidden + 8 * other)
+            block.mlp.act.forward = lambda x, mixing=mixing: (x @ mixing)[..., : x.shape[-1]]
+        elif other:
+            block.mlp.fc1, block.mlp.fc2 = nn.Linear(width, hidden + 8), nn.Linear(hidden + 8, width)
+    costs = stitch_costs(digits_net)
+    assert {s.name: c.flops for s, c in costs.items()} == {s.name: fvcore_count(digits_net, s) for s in costs}
+
+
 def test_flops_are_what_torch_counts_plus_the_norms(digits_net):
     """torch counts multiplications and additions of all products, and no norms; fvcore gives these 5 an element."""
     norms = 0
