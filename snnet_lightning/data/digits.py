@@ -1,6 +1,8 @@
 """scikit-learn's bundled digits: 1797 real 8x8 grey images of handwritten digits, ten classes."""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +24,14 @@ TEST_SHARE = 0.3
 SPLIT_SEED = 0  # the split is part of the data set: it never changes with the seed of a run
 
 
+@cache
+def _split() -> tuple[Any, Any, Any, Any]:
+    """Images to train on and to test on, then classes likewise; read once, for it takes longer than a step."""
+    images, classes = load_digits(return_X_y=True)
+    images = images.reshape(-1, 1, 8, 8) / 16
+    return tuple(train_test_split(images, classes, test_size=TEST_SHARE, stratify=classes, random_state=SPLIT_SEED))
+
+
 class DigitsDataset(Dataset):
     """One part of the fixed stratified split: 1257 images to train on, or 540 to test on.
 
@@ -33,16 +43,9 @@ class DigitsDataset(Dataset):
     """
 
     def __init__(self, train: bool, input_size: tuple[int, int, int] = (1, 8, 8)):
-        images, classes = load_digits(return_X_y=True)
-        parts = train_test_split(
-            images.reshape(-1, 1, 8, 8) / 16,
-            classes,
-            test_size=TEST_SHARE,
-            stratify=classes,
-            random_state=SPLIT_SEED,
-        )
-        self.images = torch.tensor(parts[0 if train else 1], dtype=torch.float32)
-        self.classes = torch.tensor(parts[2 if train else 3])
+        images, classes = _split()[0 if train else 1 :: 2]
+        self.images = torch.tensor(images, dtype=torch.float32)
+        self.classes = torch.tensor(classes)
         self.input_size = tuple(input_size)
 
     def __len__(self) -> int:

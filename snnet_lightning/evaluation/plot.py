@@ -1,6 +1,8 @@
 """The picture of all stitches: FLOPs, or milliseconds, against top-1."""
 
+import io
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,14 @@ def plot_pareto(
         network_acc1: of stitches that were exported, top-1 of the network by id, for a front of its own.
         cost: ``flops`` or ``latency_ms``.
     """
+    picture = _pareto(tuple(rows), tuple(anchors), tuple((network_acc1 or {}).items()), cost)
+    write_picture(picture, path)
+
+
+@lru_cache(maxsize=2)  # an evaluation and the network that it saves have the same picture
+def _pareto(
+    rows: tuple[Row, ...], anchors: tuple[int, ...], network_acc1: tuple[tuple[int, float], ...], cost: str
+) -> bytes:
     costs = {row.id: getattr(row, cost) for row in rows}
     unit, label = _axis(cost, max(costs.values()))
     x = np.array(list(costs.values())) / unit
@@ -45,7 +55,7 @@ def plot_pareto(
     axes = figure.subplots()
     _draw_front(axes, list(zip(x, acc1, strict=True)), color=FRONT, label="Pareto front", zorder=1)
     if network_acc1:
-        before = [(costs[i] / unit, network_acc1[i]) for i in costs if i in network_acc1]
+        before = [(costs[i] / unit, acc1) for i, acc1 in network_acc1 if i in costs]
         _draw_front(axes, before, color=NETWORK, ls="--", label="network's front")
     axes.scatter(
         x[~single], acc1[~single], sizes[~single], STITCH, edgecolors="white", lw=0.6, label="stitch", zorder=2
@@ -69,13 +79,20 @@ def plot_pareto(
     axes.set_title(f"{len(rows)} stitches of one network; dot size: parameters, up to {_count(params.max())}")
     axes.grid(alpha=0.25)
     axes.legend(loc="best", frameon=False)
-    write_picture(figure, path)
+    return as_png(figure)
 
 
-def write_picture(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG."""
+def as_png(figure: Figure) -> bytes:
+    """The bytes of a PNG file."""
+    file = io.BytesIO()
+    figure.savefig(file, dpi=150, format="png")
+    return file.getvalue()
+
+
+def write_picture(png: bytes, path: Path) -> None:
+    """Write the bytes of a PNG file."""
     with written_atomically(path) as unfinished:
-        figure.savefig(unfinished, dpi=150, format="png")
+        unfinished.write_bytes(png)
 
 
 def _draw_front(axes: Axes, points: Sequence[tuple[float, float]], **style: Any) -> None:

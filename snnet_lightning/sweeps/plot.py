@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from snnet_lightning.evaluation.plot import write_picture
+from snnet_lightning.evaluation.plot import as_png, write_picture
 from snnet_lightning.sweeps.fronts import Front, fronts_of
 from snnet_lightning.sweeps.record import Job
 
@@ -54,7 +54,7 @@ def plot_sweep(jobs: Sequence[Job], path: Path) -> None:
         figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9, handlelength=3.5)
     _label_axes(axes, fronts)
     axes.set_title(_title(jobs, seeds))
-    write_picture(figure, path)
+    write_picture(as_png(figure), path)
 
 
 def _told_apart(fronts: Sequence[Front]) -> tuple[list[Front], list[Front]]:

@@ -51,17 +51,18 @@ def test_the_front_before_the_export_is_a_line_of_its_own(tmp_path):
 @pytest.fixture
 def drawn(tmp_path, monkeypatch):
     """The axes of a picture, after it was written."""
-    figures, write = [], plot.write_picture
+    figures, as_png = [], plot.as_png
 
-    def noted(figure, path):
-        write(figure, path)
+    def noted(figure):
         figures.append(figure)
+        return as_png(figure)
 
     def draw(*arguments, **options):
+        plot._pareto.cache_clear()
         plot_pareto(*arguments, tmp_path / "a.png", **options)
         return figures[-1].axes[0]
 
-    monkeypatch.setattr(plot, "write_picture", noted)
+    monkeypatch.setattr(plot, "as_png", noted)
     return draw
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -72,9 +73,14 @@ def network_folder(tmp_path_factory) -> Path:
     return folder
 
 
+@cache
+def digits() -> np.ndarray:
+    return np.uint8(load_digits().images * 255 / 16)
+
+
 def png(number: int = 0, side: int | None = None) -> bytes:
     """A digit as the bytes of a PNG file."""
-    image = Image.fromarray(np.uint8(load_digits().images[number] * 255 / 16))
+    image = Image.fromarray(digits()[number])
     return encoded(image if side is None else image.resize((side, side)), "PNG")
 
 
@@ -155,7 +161,7 @@ def predictions(network_folder) -> Callable[[int, int], int]:
     net = snnet_lightning.load(network_folder)
 
     def predicted(number: int, stitch: int) -> int:
-        pixels = np.uint8(load_digits().images[number] * 255 / 16)
+        pixels = digits()[number]
         images = (torch.tensor(pixels[None, None]) / 255 - net.preprocessing.mean[0]) / net.preprocessing.std[0]
         with torch.inference_mode():
             return int(net(images.float(), stitch).argmax())

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snnet_lightning.evaluation.plot import ANCHOR, FRONT, STITCH, write_picture
+from snnet_lightning.evaluation.plot import ANCHOR, FRONT, STITCH, as_png, write_picture
 from snnet_lightning.serve.replay.client import Outcome
 from snnet_lightning.serve.replay.figures import Figures
 
@@ -55,7 +55,7 @@ def plot_replay(
         grid[name].tick_params(labelbottom=False)
     for axes in grid.values():
         axes.grid(alpha=0.25)
-    write_picture(figure, path)
+    write_picture(as_png(figure), path)
 
 
 def _plot_policies(axes: Axes, figures: Sequence[Figures]) -> None:
