@@ -63,16 +63,15 @@ def count_flops(module: nn.Module, x: Tensor) -> int:
 class PartOfAnchor(nn.Module):
     """One part of an anchor in eval mode as a module, since fvcore counts modules.
 
-    It holds the tensors and none of the modules, which would all be gone through for every part.
+    It holds the anchor's tensors and none of its modules, which would all be gone through for every part.
     """
 
     def __init__(self, anchor: Anchor, part: AnchorPart):
         super().__init__()
         self.run = partial(anchor.run, part)
-        for place, parameter in enumerate(anchor.parameters_of(part)):
-            self.register_parameter(f"parameter{place}", parameter)
+        self.tensors = nn.ParameterList(anchor.parameters())
         for place, buffer in enumerate(anchor.buffers()):
-            self.register_buffer(f"buffer{place}", buffer)
+            self.register_buffer(str(place), buffer)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.run(x)
