@@ -1,7 +1,7 @@
 """The small ImageNet, served."""
 
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -55,16 +55,20 @@ def shards(imagenet_tree, tmp_path):
 
 
 @pytest.fixture
-def make_data(imagenet_tree) -> Callable[..., ImageDataModule]:
+def make_data(imagenet_tree) -> Iterator[Callable[..., ImageDataModule]]:
     """A DataModule that is set up, without augmentation beyond crop and flip unless told otherwise."""
+    served = []
 
     def make(**options: Any) -> ImageDataModule:
         defaults = {"root": str(imagenet_tree), "input_size": (3, 32, 32), "anchors": ANCHORS, "batch_size": 4}
         data = ImageDataModule(**defaults | {"num_workers": 0} | options)
         data.setup()
+        served.append(data)
         return data
 
-    return make
+    yield make
+    for data in served:
+        data.teardown("fit")  # ends the workers; found by the garbage collector, each would keep it waiting
 
 
 @pytest.fixture
