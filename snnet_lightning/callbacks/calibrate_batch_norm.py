@@ -169,9 +169,5 @@ def _in_own_order(loader: Iterable[Any]) -> Iterable[Any]:
     dataset: Any = loader.dataset
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))
     return DataLoader(
-        dataset,
-        loader.batch_size,
-        sampler=order.tolist(),
-        num_workers=loader.num_workers,
-        collate_fn=loader.collate_fn,
+        dataset, loader.batch_size, sampler=order.tolist(), num_workers=loader.num_workers, collate_fn=loader.collate_fn
     )

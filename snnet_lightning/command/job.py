@@ -41,17 +41,17 @@ def job(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any]
         @hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)
         @wraps(task)
         def guarded(cfg: DictConfig) -> Any:
-            return _run(task, cfg)
+            return _run(name, task, cfg)
 
         return guarded
 
     return decorate
 
 
-def _run(task: Callable[[DictConfig], Any], cfg: DictConfig) -> Any:
+def _run(name: str, task: Callable[[DictConfig], Any], cfg: DictConfig) -> Any:
     settings = HydraConfig.get()
     if settings.mode == RunMode.MULTIRUN:
-        return run_in_own_process(task.__module__, settings)
+        return run_in_own_process(name, settings)
     directory = Path(settings.runtime.output_dir)
     composed = deepcopy(cfg)
     try:

@@ -78,6 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from snnet_lightning.command.latency import main  # by its name, which the jobs of a sweep are started by
-
     main()

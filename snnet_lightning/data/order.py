@@ -31,13 +31,7 @@ class TrainingOrder(Sampler):
     """
 
     def __init__(
-        self,
-        size: int,
-        seed: int,
-        rank: int = 0,
-        world: int = 1,
-        repeats: int = 1,
-        every_epoch_the_first: bool = False,
+        self, size: int, seed: int, rank: int = 0, world: int = 1, repeats: int = 1, every_epoch_the_first: bool = False
     ):
         self.seed, self.rank, self.repeats = seed, rank, repeats
         self.every_epoch_the_first = every_epoch_the_first

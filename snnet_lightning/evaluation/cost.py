@@ -80,32 +80,31 @@ class PartOfAnchor(nn.Module):
 def stitch_costs(net: SNNet) -> dict[Stitch, Cost]:
     """The cost of every stitch at the anchors' input size; low-rank terms count as folded into their layers."""
     parameter = next(net.parameters())
+    routes = [stitch.route for stitch in net.space]
+    parts = {part: before for route in routes for before, part in zip((None, *route), route, strict=False)}
     flops: dict[Part, int] = {}
     activations: dict[Part, int] = {}
     run: dict[Part, list[nn.Parameter]] = {}
     counted: dict[Hashable, tuple[int, int]] = {}
     idle = set(map(id, auxiliary_parameters(net)))
     with evaluating(net), uncompiled(net):
-        for stitch in net.space:
-            for before, part in zip((None, *stitch.route), stitch.route, strict=False):
-                if part in flops:
-                    continue
-                x = torch.zeros(1, *_input_shape(net, before, part), device=parameter.device, dtype=parameter.dtype)
-                alike: Hashable = part
-                if isinstance(part, Layer):
-                    layer = net.stitching_layers[module_key(part)].folded()
-                    run[part], alike = list(layer.parameters()), structure([layer])
-                else:
-                    anchor = net.anchors[part.anchor]
-                    run[part] = list(anchor.parameters_of(part))
-                    if isinstance(part, Block):
-                        alike = part.anchor, part.stage, structure(anchor.owners_of(part))
-                if (alike, x.shape) not in counted:
-                    module = layer if isinstance(part, Layer) else PartOfAnchor(anchor, part)
-                    counted[alike, x.shape] = count_flops(module, x), peak_activations(module, x)
-                flops[part], activations[part] = counted[alike, x.shape]
-                if not isinstance(part, Stem):  # while it runs, the images are still there
-                    activations[part] += prod(net.description.input_size) * x.element_size()
+        for part, before in parts.items():
+            x = torch.zeros(1, *_input_shape(net, before, part), device=parameter.device, dtype=parameter.dtype)
+            alike: Hashable = part
+            if isinstance(part, Layer):
+                layer = net.stitching_layers[module_key(part)].folded()
+                run[part], alike = list(layer.parameters()), structure([layer])
+            else:
+                anchor = net.anchors[part.anchor]
+                run[part] = list(anchor.parameters_of(part))
+                if isinstance(part, Block):
+                    alike = part.anchor, part.stage, structure(anchor.owners_of(part))
+            if (alike, x.shape) not in counted:
+                module = layer if isinstance(part, Layer) else PartOfAnchor(anchor, part)
+                counted[alike, x.shape] = count_flops(module, x), peak_activations(module, x)
+            flops[part], activations[part] = counted[alike, x.shape]
+            if not isinstance(part, Stem):  # while it runs, the images are still there
+                activations[part] += prod(net.description.input_size) * x.element_size()
     costs = {}
     for stitch in net.space:
         sizes = {id(p): p.numel() for part in stitch.route for p in run[part]}  # what blocks share counts once

@@ -321,10 +321,7 @@ class SNNetModule(L.LightningModule):
         total, per_epoch = training_steps(self.trainer)
         optimizer, schedule = self.optim.build(self.net, total, per_epoch, images, self.tuning.epochs * per_epoch)
         check_optimizer_state(optimizer, self.trainer)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"},
-        }
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"}}
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None

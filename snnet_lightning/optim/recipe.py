@@ -48,7 +48,6 @@ class OptimizerRecipe:
         agc_clip_factor: gradients are clipped adaptively at this factor; see ``clip_adaptively``. None: they are not.
         agc_spares_classifiers: adaptive clipping leaves the classifiers alone.
         opt_kwargs: further keyword arguments of the optimiser (``betas``, ``momentum``, ...).
-
     """
 
     opt: str

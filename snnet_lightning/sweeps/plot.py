@@ -47,11 +47,9 @@ def plot_sweep(jobs: Sequence[Job], path: Path) -> None:
     axes = figure.subplots()
     end = 1.1 * max(front.flops[-1] for front in fronts)
     handles = [_draw(axes, front, place, end) for place, front in enumerate(named)]
-    handles += [axes.plot(f.flops, f.mean, color="0.8", lw=0.8, drawstyle="steps-post", zorder=1)[0] for f in others][
-        :1
-    ]
+    low = [axes.plot(f.flops, f.mean, color="0.8", lw=0.8, drawstyle="steps-post", zorder=1)[0] for f in others]
     if beside:
-        figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9, handlelength=3.5)
+        figure.legend(handles + low[:1], labels, loc="outside right upper", frameon=False, fontsize=9, handlelength=3.5)
     _label_axes(axes, fronts)
     axes.set_title(_title(jobs, seeds))
     write_picture(as_png(figure), path)

@@ -15,11 +15,7 @@ REACHED = 99.0  # percent of attainment
 
 
 def plot_replay(
-    figures: Sequence[Figures],
-    slack: Sequence[Outcome],
-    slo_ms: float,
-    accuracies: Mapping[int, float],
-    path: Path,
+    figures: Sequence[Figures], slack: Sequence[Outcome], slo_ms: float, accuracies: Mapping[int, float], path: Path
 ) -> None:
     """Attainment against accuracy of every policy; and second by second, load, latency and accuracy of the first.
 
