@@ -1,7 +1,9 @@
 """The checkpoint from which a run goes on that was killed."""
 
+import logging
 import signal
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import lightning as L
@@ -11,6 +13,8 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from pydantic import PositiveInt
 
 from snnet_lightning.checkpoints.resume import FILENAME
+
+log = logging.getLogger(__name__)
 
 
 class LastCheckpoint(Checkpoint):
@@ -29,6 +33,13 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.saved_step, self.terminated = 0, False
+        if trainer.world_size > 1:
+            # Lightning's handler waits for those of the other processes, which may be waiting for this one elsewhere.
+            trainer._signal_connector._register_signal(signal.SIGTERM, self._terminate)
+
+    def _terminate(self, signum: int, frame: FrameType | None) -> None:
+        log.info("received SIGTERM")
+        self.terminated = True
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -37,7 +48,8 @@ class LastCheckpoint(Checkpoint):
         signals = trainer._signal_connector
         self.terminated = self.terminated or signals.received_sigterm
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0 or trainer.is_last_batch
-        signals.received_sigterm = self.terminated and stepped
+        # All processes end after the same step, whichever heard of it.
+        signals.received_sigterm = stepped and trainer.strategy.reduce_boolean_decision(self.terminated, all=False)
         step = trainer.global_step
         if self.every_n_train_steps and step != self.saved_step and step % self.every_n_train_steps == 0:
             self.saved_step = step

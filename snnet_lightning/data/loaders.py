@@ -1,5 +1,6 @@
 """DataLoaders that can be entered in the middle, where a killed run stopped."""
 
+import signal
 from itertools import islice
 from typing import Any
 
@@ -31,6 +32,18 @@ class PartialLoader(DataLoader):
             return islice(super().__iter__(), *part)
         self.batch_sampler.first, self.batch_sampler.stop = part
         return super().__iter__()
+
+
+def leave_signals_to_the_training(worker_id: int) -> None:
+    """In a worker: hear nothing of what ends or requeues a job, which reaches all of its processes, as under SLURM.
+
+    A worker that ends would end the training before that has saved, and with the handlers that a fork has taken along
+    every worker would save. A second SIGTERM ends it: so PyTorch ends a worker that hangs.
+    """
+    for signum in signal.valid_signals():
+        if callable(signal.getsignal(signum)):
+            signal.signal(signum, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
 class ResumableLoader(PartialLoader):

@@ -7,7 +7,7 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from snnet_lightning.data.loaders import PartialLoader, ResumableLoader
+from snnet_lightning.data.loaders import PartialLoader, ResumableLoader, leave_signals_to_the_training
 from snnet_lightning.data.order import Batches, Draw, TrainingOrder, evaluation_order
 from snnet_lightning.errors import InputError
 
@@ -133,6 +133,7 @@ class ReproducibleDataModule(L.LightningDataModule):
             persistent_workers=workers > 0 and kind is ResumableLoader,  # evaluation comes once in many epochs
             pin_memory=torch.cuda.is_available(),
             collate_fn=self.collate,
+            worker_init_fn=leave_signals_to_the_training,
             **options,
         )
 

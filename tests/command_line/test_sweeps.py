@@ -138,6 +138,7 @@ def test_jobs_of_two_processes_go_on_when_one_fails(start, tmp_path):
     assert len(list(sweep.rglob("train_ddp_process_1.log"))) == 2  # there were two processes
 
 
+@pytest.mark.slow
 def test_a_killed_job_and_an_interrupted_sweep(tmp_path):
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     words = ["-m", "seed=1,2,3", *TWO, "trainer.max_epochs=1000", "hydra.sweep.dir=sweep", "num_threads=1"]

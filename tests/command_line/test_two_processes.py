@@ -30,6 +30,7 @@ def trained(start, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_training_and_its_checkpoint_in_one_process(trained, run_here, tmp_path):
     run = trained
     said = run.out.partition("Epoch ")[0].splitlines()
@@ -49,6 +50,7 @@ def test_training_and_its_checkpoint_in_one_process(trained, run_here, tmp_path)
         assert mine == theirs
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_run_of_wandb(trained):
     (logged,) = logged_under(trained.directory)
     assert logged.exit_code == 0

@@ -1,8 +1,9 @@
-"""Two processes against one, by hand: gradients of steps, accuracies and losses, and calibrated statistics.
+"""Two processes against one, by hand: gradients, accuracies and losses, statistics; and how they end.
 
 One file, so that all of it is of one start of the processes.
 """
 
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from snnet_lightning.model import SNNetModule
 from snnet_lightning.network.calibrate import calibrate
 from snnet_lightning.network.initialise import initialise_by_least_squares
 from snnet_lightning.sampler import UniformSampler
-from tests.distributed import record_gradients, record_scores, record_statistics, record_tuning
+from tests.distributed import record_gradients, record_scores, record_sigterm, record_statistics, record_tuning
 
 RANKS = (0, 1)
 NAMES = ("per_rank", "shared", "sandwich", "importance")
@@ -260,3 +261,14 @@ def test_all_processes_have_what_one_finds_for_the_checkpoint(recorded):
     assert alone.keys() == first.keys()
     for key, value in first.items():
         torch.testing.assert_close(alone[key], value)
+
+
+# All processes end after the step that is under way where one of them is told to.
+
+
+@pytest.mark.parametrize("told", record_sigterm.TOLD)
+def test_sigterm_saves_the_step_whichever_process_hears_it(recorded, told):
+    folder = recorded / "record_sigterm"
+    expected = {"status": 128 + signal.SIGTERM, "step": record_sigterm.STEP}
+    assert [torch.load(folder / f"{told}.{rank}.pt") for rank in RANKS] == [expected] * 2
+    assert torch.load(folder / told / "last.ckpt", weights_only=True)["global_step"] == record_sigterm.STEP

@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.conf import HydraConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from snnet_lightning.errors import InputError
 from snnet_lightning.sweeps import own_process
@@ -50,6 +50,12 @@ def test_a_launcher_that_starts_a_job_twice_is_refused(monkeypatch):
         run_in_own_process("train", HydraConf())
 
 
+def job_in(directory: Path) -> DictConfig:
+    """Hydra's configuration, as far as a job is started by it."""
+    runtime = {"output_dir": str(directory), "cwd": str(directory)}
+    return OmegaConf.create({"runtime": runtime, "overrides": {"task": ["seed=7"]}, "job": {"num": 2}})
+
+
 @pytest.mark.parametrize(
     ("code", "error"),
     [
@@ -66,13 +72,7 @@ def test_why_a_job_failed(monkeypatch, tmp_path, code, error):
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.setattr(own_process, "command_of", lambda *_: [sys.executable, "-c", f"{imports}; {code}"])
-    hydra = OmegaConf.create(
-        {
-            "runtime": {"output_dir": str(tmp_path), "cwd": str(tmp_path)},
-            "overrides": {"task": ["seed=7"]},
-            "job": {"num": 2},
-        }
-    )
+    hydra = job_in(tmp_path)
     with pytest.raises(own_process.JobError, match=f"job 2 .seed=7. failed: {error}"):
         own_process.run_in_own_process("", hydra)
     (job,) = jobs_of(tmp_path)
@@ -80,6 +80,16 @@ def test_why_a_job_failed(monkeypatch, tmp_path, code, error):
     returning = [sys.executable, "-c", f"{imports}; note_value(Path('.'), 0.5)"]
     monkeypatch.setattr(own_process, "command_of", lambda *_: returning)
     assert own_process.run_in_own_process("", hydra) == 0.5
+
+
+def test_a_job_that_is_interrupted_says_so(monkeypatch, tmp_path):
+    code = "import os, signal, time; os.kill(os.getppid(), signal.SIGINT); time.sleep(60)"
+    monkeypatch.setattr(own_process, "command_of", lambda *_: [sys.executable, "-c", code])
+    with pytest.raises(SystemExit) as ended:
+        own_process.run_in_own_process("", job_in(tmp_path))
+    assert ended.value.code == 128 + signal.SIGINT
+    (job,) = jobs_of(tmp_path)
+    assert (job.succeeded, job.error) == (False, "interrupted")
 
 
 @pytest.mark.parametrize(("command", "status"), [("exit 0", 0), ("exit 5", 5), ("kill -9 $$", -9)])
