@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import timm
-from torch import Tensor
 
 from snnet_lightning.anchors.family import CHECKPOINT, AnchorFamily
 from snnet_lightning.anchors.weights import classifier_names, state_differences, with_own_norms
@@ -116,9 +115,9 @@ def load_weights(
         key: anchor.name
         for i, anchor in enumerate(net.anchors)
         for name in classifier_names(anchor.model)
-        for key in expected
+        for key, own in expected.items()
         if key.startswith(f"anchors.{i}.model.{name}.")
-        and (new_heads == "all" or (new_heads == "reshaped" and _reshaped(key, state, expected)))
+        and (new_heads == "all" or (new_heads == "reshaped" and state.get(key, own).shape != own.shape))
     }
     state |= {key: expected[key] for key in kept}
     differences = state_differences(expected, state)
@@ -134,10 +133,6 @@ def load_weights(
     if len(net.origin.base_models) not in (0, len(net.anchors)):
         raise InputError(f"{where}: {ORIGIN}.base_models must be one an anchor, {len(net.anchors)}")
     return list(dict.fromkeys(kept.values()))
-
-
-def _reshaped(key: str, given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
-    return key in given and given[key].shape != expected[key].shape
 
 
 def _network_of(

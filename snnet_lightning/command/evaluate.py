@@ -46,7 +46,7 @@ class Evaluation:
             raise InputError(f"{self.budget}: chooses by accuracies, so accuracy=false cannot be")
 
 
-@job("evaluate")
+@job("evaluate", "snnet_lightning.command.evaluate")
 def task(cfg: DictConfig) -> float | None:
     from snnet_lightning.command.instantiate import made
     from snnet_lightning.command.parts import (

@@ -65,7 +65,7 @@ class Export:
             raise InputError("quantization=static finds ranges on training images, so accuracy=false cannot be")
 
 
-@job("export")
+@job("export", "snnet_lightning.export")
 def task(cfg: DictConfig) -> float | None:
     from snnet_lightning.command.exporting import export
 
@@ -79,7 +79,3 @@ def main() -> None:
     # Before Hydra reads it: on its command lines stitch= chooses the space of stitches, from which some are named here.
     sys.argv[1:] = [f"stitches={word[7:]}" if word.startswith("stitch=") else word for word in sys.argv[1:]]
     run(task, recalled_by=["ckpt_path"])
-
-
-if __name__ == "__main__":
-    main()

@@ -29,8 +29,8 @@ from snnet_lightning.sweeps.record import note_error, note_value
 log = logging.getLogger(__name__)
 
 
-def job(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any]]:
-    """Decorate the task of the command that ``conf/<name>.yaml`` configures.
+def job(name: str, program: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any]]:
+    """Decorate the task of the command that ``conf/<name>.yaml`` configures and ``python -m <program>`` runs.
 
     The configuration becomes read-only and is written, all values resolved, to ``config.yaml`` in the run's directory.
     However the task ends, its W&B run ends too, with the same exit status. A job of a sweep runs in a process of its
@@ -41,17 +41,17 @@ def job(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any]
         @hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)
         @wraps(task)
         def guarded(cfg: DictConfig) -> Any:
-            return _run(name, task, cfg)
+            return _run(program, task, cfg)
 
         return guarded
 
     return decorate
 
 
-def _run(name: str, task: Callable[[DictConfig], Any], cfg: DictConfig) -> Any:
+def _run(program: str, task: Callable[[DictConfig], Any], cfg: DictConfig) -> Any:
     settings = HydraConfig.get()
     if settings.mode == RunMode.MULTIRUN:
-        return run_in_own_process(name, settings)
+        return run_in_own_process(program, settings)
     directory = Path(settings.runtime.output_dir)
     composed = deepcopy(cfg)
     try:

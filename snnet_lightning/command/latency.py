@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@job("latency")
+@job("latency", "snnet_lightning.latency")
 def task(cfg: DictConfig) -> None:
     from snnet_lightning.checkpoints import load
     from snnet_lightning.command.instantiate import instantiate, made
@@ -75,7 +75,3 @@ def _in_words(measured: "BatchLatency") -> str:
 
 def main() -> None:
     run(task, recalled_by=["ckpt_path", "exported"])
-
-
-if __name__ == "__main__":
-    main()

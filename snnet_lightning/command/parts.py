@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 from omegaconf import DictConfig
 
+from snnet_lightning.anchors.family import CHECKPOINT
 from snnet_lightning.checkpoint_file import class_names_in, read_checkpoint
 from snnet_lightning.checkpoints.load import load_weights, read_table
 from snnet_lightning.command.instantiate import instantiate, made
@@ -21,14 +22,15 @@ from snnet_lightning.network.snnet import SNNet
 log = logging.getLogger(__name__)
 
 
-def create_net(cfg: DictConfig, datamodule: L.LightningDataModule | None = None) -> SNNet:
-    """The configured network, for the images that ``datamodule`` serves.
+def create_net(cfg: DictConfig, datamodule: L.LightningDataModule | None = None, resumed: bool = False) -> SNNet:
+    """The configured network, for the images that ``datamodule`` serves; ``resumed``: all weights are still to come.
 
     Raises:
         InputError: the data has other classes than the network.
     """
     names = ("num_classes", "class_names", "preprocessing")
-    return made(cfg, "net", **{name: getattr(datamodule, name, None) for name in names})
+    first = {"anchors": {"weights": CHECKPOINT}} if resumed else {}  # which may be on no disk here, or gone by now
+    return made(cfg, "net", **{name: getattr(datamodule, name, None) for name in names}, **first)
 
 
 def create_datamodule(cfg: DictConfig) -> L.LightningDataModule:

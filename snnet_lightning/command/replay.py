@@ -73,7 +73,7 @@ class Replay:
         return chosen
 
 
-@job("replay")
+@job("replay", "snnet_lightning.serve.replay")
 def task(cfg: DictConfig) -> None:
     from snnet_lightning.command.instantiate import made
     from snnet_lightning.serve.open_files import allow_many_open_files
@@ -191,7 +191,3 @@ def _print(figures: "Sequence[Figures]", slo_ms: float) -> None:
 def main() -> None:
     folder_first()
     run(task, recalled_by=[])
-
-
-if __name__ == "__main__":
-    main()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@job("serve")
+@job("serve", "snnet_lightning.serve")
 def task(cfg: DictConfig) -> None:
     options, policy, _ = checked_options(cfg)
     require_free_port(options["host"], options["port"])
@@ -116,7 +116,3 @@ def folder_first() -> None:
 def main() -> None:
     folder_first()
     run(task, recalled_by=[])
-
-
-if __name__ == "__main__":
-    main()

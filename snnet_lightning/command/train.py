@@ -37,7 +37,7 @@ class Training:
             )
 
 
-@job("train")
+@job("train", "snnet_lightning.command.train")
 def task(cfg: DictConfig) -> float:
     from snnet_lightning.checkpoints.resume import forget_requeued, requeued, require_resumable, resolve_last
     from snnet_lightning.command.instantiate import made
@@ -53,8 +53,8 @@ def task(cfg: DictConfig) -> float:
     made(cfg, "process")
     options = made(cfg, "training")
     datamodule = create_datamodule(cfg)
-    net = create_net(cfg, datamodule)
     ckpt_path = resolve_last(options.ckpt_path, options.checkpoints) or requeued(cfg.trainer.default_root_dir)
+    net = create_net(cfg, datamodule, resumed=ckpt_path is not None)
     if options.init_from and ckpt_path is None:
         start_from(net, options.init_from, cfg.recalled_from)
     require_resumable(net, ckpt_path)

@@ -48,7 +48,7 @@ def preprocessing(
             continue
         values = {name: config[key] for name, config in wanted.items()}
         if key in OF_CHANNELS:
-            values = {name: _adapted(value, channels) for name, value in values.items()}
+            values = {k: list(v) if len(v) == channels else [sum(v) / len(v)] * channels for k, v in values.items()}
         if all(value == values[anchors[0]] for value in values.values()):
             found[key] = values[anchors[0]]
         elif others and key in OF_OTHER_SIZES:
@@ -57,14 +57,10 @@ def preprocessing(
             disputed[key] = values
     if disputed:
         keys = " and ".join(f"data.{key}" for key in disputed)
-        words = {name: " ".join(_typed(key, disputed[key][name]) for key in disputed) for name in wanted}
-        listed = ", ".join(f"{name} wants {wants}" for name, wants in words.items())
+        wants = {n: [f"data.{key}={each[n]}".replace(" ", "") for key, each in disputed.items()] for n in wanted}
+        listed = ", ".join(f"{name} wants {' '.join(words)}" for name, words in wants.items())
         raise InputError(f"{keys} must be said, since the anchors disagree: {listed}")
     return found
-
-
-def _typed(key: str, value: Any) -> str:
-    return f"data.{key}={str(value).replace(' ', '')}"
 
 
 def _said(key: str, values: Sequence[float], channels: int) -> list[float]:
@@ -73,10 +69,6 @@ def _said(key: str, values: Sequence[float], channels: int) -> list[float]:
             f"data.{key}={list(values)}: must be one value, or {channels}, the channels of anchors.input_size"
         )
     return list(values) * (channels // len(values))
-
-
-def _adapted(values: Sequence[float], channels: int) -> list[float]:
-    return list(values) if len(values) == channels else [sum(values) / len(values)] * channels
 
 
 def _pretrained_cfg(name: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from snnet_lightning.checked import Share
 from snnet_lightning.checkpoint_file import INITIALISED, MOVING, PREFIX, STATE
 from snnet_lightning.checkpoints.training_state import check_optimizer_state, require_training_state
-from snnet_lightning.description import KEY, ORIGIN, in_words
+from snnet_lightning.description import KEY, ORIGIN, in_words, read_origin
 from snnet_lightning.distillation import Distillation, InPlaceDistillation, train_two_heads
 from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import Cost, stitch_costs
@@ -124,15 +124,12 @@ class SNNetModule(L.LightningModule):
         """
         if stage == "fit":
             self._require_draws()
-        self._require_strategy()
-        for metrics in (self.validation_metrics, self.test_metrics):
-            metrics.reset()  # of what was interrupted before
-
-    def _require_strategy(self) -> None:
         try:
             require_strategy(self.trainer)
         except InputError as error:
             self._refuse(str(error))
+        for metrics in (self.validation_metrics, self.test_metrics):
+            metrics.reset()  # of what was interrupted before
 
     def _require_draws(self) -> None:
         try:
@@ -247,6 +244,7 @@ class SNNetModule(L.LightningModule):
             self._moving = checkpoint.get(MOVING, [])
         self.sampler.load_state_dict(checkpoint.get("sampler", {}))
         self.net.initialised = checkpoint.get(INITIALISED) is not False
+        self.net.origin = read_origin(checkpoint.get(ORIGIN, {}), "ckpt_path")
 
     @property
     def _validated(self) -> list[Stitch]:

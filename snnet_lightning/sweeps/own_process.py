@@ -37,11 +37,11 @@ class JobError(RunError):
     """A job of a sweep failed."""
 
 
-def run_in_own_process(name: str, hydra: HydraConf) -> Any:
+def run_in_own_process(program: str, hydra: HydraConf) -> Any:
     """Run the job of a sweep that Hydra is configured for, and return what its task returned.
 
     Args:
-        name: the command whose task it is.
+        program: the module that runs the job's command.
         hydra: Hydra's configuration for the job.
 
     Raises:
@@ -55,7 +55,7 @@ def run_in_own_process(name: str, hydra: HydraConf) -> Any:
     if first:
         record.begin(directory, hydra.job.num, overrides)
     try:
-        status = wait_for(command_of(name, hydra), hydra.runtime.cwd)
+        status = wait_for(command_of(program, hydra), hydra.runtime.cwd)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
         record.note_error(directory, "interrupted" if interrupted else f"{type(error).__name__}: {error}", cause=True)
@@ -73,7 +73,7 @@ def run_in_own_process(name: str, hydra: HydraConf) -> Any:
     return job and job.value
 
 
-def command_of(name: str, hydra: HydraConf) -> list[str]:
+def command_of(program: str, hydra: HydraConf) -> list[str]:
     """The command line that runs a job of a sweep alone."""
     sources = {source.provider: source.path for source in hydra.runtime.config_sources}
     options = ["--config-path", sources["main"], "--config-name", str(hydra.job.config_name)]
@@ -90,14 +90,20 @@ def command_of(name: str, hydra: HydraConf) -> list[str]:
     if "sweep" in hydra.callbacks:
         ours.append(f"hydra.callbacks.sweep.name={_quoted(os.path.basename(sweep))}")
     typed = [*as_typed(hydra.overrides.task), *as_typed(hydra.overrides.hydra)]
-    return [sys.executable, *_program(name), *options, *typed, *ours]  # of two values for one key Hydra takes the later
+    return [
+        sys.executable,
+        *_started(program),
+        *options,
+        *typed,
+        *ours,
+    ]  # of two values for one key Hydra takes the later
 
 
-def _program(name: str) -> list[str]:
-    """What runs a command: the script of a clone, which need not be installed, or an installed package's module."""
-    script = Path(__file__).parents[2] / f"{name}.py"
+def _started(program: str) -> list[str]:
+    """What starts it: the script of a clone, which need not be installed, or an installed package's module."""
+    script = Path(__file__).parents[2] / f"{program.rpartition('.')[2]}.py"
     in_clone = (script.parent / "conf").is_dir() and script.is_file()
-    return [str(script)] if in_clone else ["-m", f"snnet_lightning.command.{name}"]
+    return [str(script)] if in_clone else ["-m", program]
 
 
 def wait_for(command: list[str], directory: str) -> int:

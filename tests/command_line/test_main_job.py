@@ -82,12 +82,15 @@ def test_evaluating_the_checkpoint_gives_the_same_rows(trained, run_here, tmp_pa
         assert row == expected | {"loss": pytest.approx(expected["loss"], rel=1e-6)}
 
 
-def test_resuming_goes_on_for_the_epochs_that_are_left(trained, run_here, tmp_path):
-    checkpoint = trained.directory / "checkpoints" / "last.ckpt"
-    options = ["trainer.max_epochs=3", *SHORT[1:], "trainer.limit_test_batches=1", f"ckpt_path={checkpoint}"]
-    resumed = succeeded(run_here("train.py", *options, directory=tmp_path))
+def test_resuming_goes_on_for_the_epochs_that_are_left_without_the_first_weights(trained, run_here, tmp_path):
+    content = torch.load(trained.directory / "checkpoints" / "last.ckpt")
+    content["origin"]["base_models"] = ["timm/vit.a1_in1k", None, "somebody/vit"]
+    torch.save(content, tmp_path / "last.ckpt")
+    options = ["trainer.max_epochs=3", *SHORT[1:], "trainer.limit_test_batches=1", "anchors.weights=gone.pth"]
+    resumed = succeeded(run_here("train.py", *options, f"ckpt_path={tmp_path / 'last.ckpt'}", directory=tmp_path / "x"))
     steps = [torch.load(r.directory / "checkpoints" / "last.ckpt")["global_step"] for r in (trained, resumed)]
     assert steps == [16, 24]
+    assert sn.load(resumed.directory / "snnet").origin.base_models == ("timm/vit.a1_in1k", None, "somebody/vit")
 
 
 def test_a_metric_of_the_training_can_be_the_optimized_one(run_here, tmp_path):
@@ -127,7 +130,8 @@ def test_only_the_first_process_writes_the_configuration(composed, tmp_path, mon
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert job("train")(lambda cfg: cfg.seed)(composed("seed=5", directory=tmp_path)) == 5
+    task = job("train", "snnet_lightning.command.train")(lambda cfg: cfg.seed)
+    assert task(composed("seed=5", directory=tmp_path)) == 5
     assert (tmp_path / "config.yaml").exists() == first
 
 

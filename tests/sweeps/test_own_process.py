@@ -30,7 +30,7 @@ def test_the_command_line_of_a_job():
     overrides += ["hydra.sweep.subdir=${hydra.job.num}/${hydra.job.override_dirname}", "optimized_metric=a${seed}"]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         hydra = compose("train", overrides, return_hydra_config=True).hydra
-    program, script, *words = command_of("train", hydra)
+    program, script, *words = command_of("snnet_lightning.command.train", hydra)
     assert (program, script) == (sys.executable, str(ROOT / "train.py"))
     assert words[:4] == ["--config-path", str(ROOT / "conf"), "--config-name", "train"]
     told = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(words[4:])}  # the later counts
@@ -47,7 +47,7 @@ def test_the_command_line_of_a_job():
 def test_a_launcher_that_starts_a_job_twice_is_refused(monkeypatch):
     monkeypatch.setenv("SUBMITIT_LOCAL_NTASKS", "2")
     with pytest.raises(InputError, match=r"^hydra\.launcher\.tasks_per_node must be 1"):
-        run_in_own_process("train", HydraConf())
+        run_in_own_process("snnet_lightning.command.train", HydraConf())
 
 
 def job_in(directory: Path) -> DictConfig:

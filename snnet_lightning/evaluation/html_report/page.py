@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from html import escape
+from itertools import starmap
 from pathlib import Path
 
 from snnet_lightning.atomic import written_atomically
@@ -68,7 +69,7 @@ def write_html_report(
         data,
         title=escape(f"{len(rows)} stitches of {', '.join(single)}"),
         subtitle=evaluated + (f" Milliseconds are those of {escape(timed_on)}." if timed_on else ""),
-        summary=_summary(summary or {}) if measured else "",
+        summary=f"<dl class=summary>{''.join(starmap(_metric, (summary or {}).items()))}</dl>" if measured else "",
         against="top-1 accuracy" if measured else "parameters",
         kind=("accuracies" if measured else "costs") + (" timed" if switch else ""),
         axes=switch,
@@ -90,10 +91,6 @@ def _texts(row: Row, measured: bool) -> dict[str, str]:
 
 def _finite(number: float | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
-
-
-def _summary(summary: Mapping[str, float]) -> str:
-    return "<dl class=summary>" + "".join(_metric(name, value) for name, value in summary.items()) + "</dl>"
 
 
 def _metric(name: str, value: float) -> str:
