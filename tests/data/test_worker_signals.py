@@ -13,9 +13,11 @@ def workers_of_a_loader(make_data, tmp_path):
     """(the workers, the batches that are left, what a handler would make that they took along)"""
     heard = tmp_path / "heard"
     before = signal.signal(signal.SIGUSR1, lambda *_: heard.touch())
-    batches = iter(make_data(num_workers=2).train_dataloader())
-    next(batches)
-    yield multiprocessing.active_children(), batches, heard
+    others = multiprocessing.active_children()
+    batches = iter(make_data(num_workers=2, batch_size=2).train_dataloader())
+    for _ in range(2):  # one of each worker, which then listens
+        next(batches)
+    yield [child for child in multiprocessing.active_children() if child not in others], batches, heard
     signal.signal(signal.SIGUSR1, before)
 
 
@@ -25,7 +27,7 @@ def test_they_are_left_to_the_training(workers_of_a_loader):
     for worker in workers:
         for signum in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
             os.kill(worker.pid, signum)
-    assert len(list(batches)) == 3  # of 4
+    assert len(list(batches)) == 7  # of 9
     assert all(worker.is_alive() for worker in workers)
     assert not heard.exists()
 

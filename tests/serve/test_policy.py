@@ -126,16 +126,21 @@ def test_a_policy_is_made_as_the_configuration_says():
     assert made.choose(0, 0, 1) == 2
 
 
-def test_a_decision_allocates_nothing_that_stays():
-    policy = Slack(LADDER, 4)
-    policy.choose(5.0, 3, 2)
+def bytes_that_stay(policy):
+    """Of a thousand decisions, and of what other threads of this process do meanwhile."""
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     for i in range(1000):
         policy.choose(i % 40, i % 7, 1 + i % 4)
     after = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    assert after - before < 1000  # bytes, of a thousand
+    return after - before
+
+
+def test_a_decision_allocates_nothing_that_stays():
+    policy = Slack(LADDER, 4)
+    policy.choose(5.0, 3, 2)
+    assert min(bytes_that_stay(policy) for _ in range(5)) < 1000
 
 
 def simulated(choose, arrivals, slo_ms):
