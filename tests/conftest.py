@@ -9,6 +9,7 @@ os.environ.setdefault(
 )
 
 import copy
+import gc
 import signal
 from collections.abc import Callable
 from functools import cache, partial
@@ -27,6 +28,12 @@ from snnet_lightning.stitch import PairedRule
 
 # A shell starts what runs in its background with SIGINT ignored, and children inherit that: here they are interrupted.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """What imports have left stays: the garbage collector would go through its million objects again and again."""
+    gc.freeze()
+
 
 DIGITS = ["digits_tiny", "digits_small", "digits_base"]
 

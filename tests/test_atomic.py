@@ -1,32 +1,26 @@
 """A file is whole or not there, and a failed write leaves nothing."""
 
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-
-from snnet_lightning.atomic import written_atomically
-
-FULL_DISK = """
-import resource, signal, sys
-from pathlib import Path
 import torch
+
 from snnet_lightning.atomic import written_atomically
 from snnet_lightning.checkpoints.atomic_io import AtomicCheckpointIO
 
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as on a full disk, write() then fails
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-path = Path(sys.argv[1])
-try:
-    with written_atomically(path / "text") as unfinished:
-        unfinished.write_text("new" * 1000)
-except OSError as error:
-    print(type(error).__name__)
-try:
-    AtomicCheckpointIO().save_checkpoint({"weights": torch.zeros(1000)}, path / "best.ckpt")
-except (OSError, RuntimeError) as error:
-    print(type(error).__name__)
-"""
+
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """Files have at most so many bytes: writing more fails, as on a full disk (Python ignores the signal)."""
+    import resource  # which Windows has not
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture
@@ -72,31 +66,21 @@ def test_a_target_that_cannot_be_replaced(tmp_path):
 
 
 def test_a_full_disk_leaves_the_former_files_alone(target):
-    (target.parent / "best.ckpt").write_text("old")
-    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(target.parent)], capture_output=True, text=True)
-    assert len(done.stdout.split()) == 2, done.stderr
+    checkpoint = target.parent / "best.ckpt"
+    checkpoint.write_text("old")
+    with disk_of(1000):
+        with pytest.raises(OSError, match="File too large"), written_atomically(target) as unfinished:
+            unfinished.write_text("new" * 1000)
+        with pytest.raises((OSError, RuntimeError)):
+            AtomicCheckpointIO().save_checkpoint({"weights": torch.zeros(1000)}, checkpoint)
     assert {path.name: path.read_text() for path in target.parent.iterdir()} == {"text": "old", "best.ckpt": "old"}
-
-
-SMALL_DISK = """
-import resource, signal, sys, torch
-from pathlib import Path
-from snnet_lightning.atomic import written_atomically
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-try:
-    with written_atomically(Path(sys.argv[1])) as unfinished:
-        if sys.argv[1].endswith(".ckpt"):
-            torch.save(torch.zeros(100_000), unfinished)
-        else:
-            unfinished.write_bytes(bytes(100_000))
-except OSError as error:
-    print(error.filename, Path(sys.argv[1]).exists(), len(list(Path(sys.argv[1]).parent.iterdir())))
-"""
 
 
 @pytest.mark.parametrize("name", ["x.ckpt", "x.jsonl"])
 def test_a_full_disk_is_told_by_the_name_of_the_file(tmp_path, name):
-    path = str(tmp_path / name)
-    done = subprocess.run([sys.executable, "-c", SMALL_DISK, path], capture_output=True, text=True)
-    assert done.stdout.split() == [path, "False", "0"], done.stderr
+    path = tmp_path / name
+    write = torch.save if path.suffix == ".ckpt" else (lambda tensor, file: file.write_bytes(tensor.numpy().tobytes()))
+    with disk_of(10_000), pytest.raises(OSError, match="x") as failed, written_atomically(path) as unfinished:
+        write(torch.zeros(100_000), unfinished)
+    assert failed.value.filename == str(path)
+    assert not list(tmp_path.iterdir())

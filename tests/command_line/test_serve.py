@@ -112,7 +112,7 @@ def test_a_port_that_is_taken(run_here, network_folder, tmp_path):
             assert f"port={port}: cannot be had on 127.0.0.1: Address already in use" in error_of(run)
 
 
-def test_a_replay(start, network_folder, tmp_path):
+def test_a_replay(run_here, network_folder, tmp_path):
     from PIL import Image
     from sklearn.datasets import load_digits
 
@@ -126,12 +126,12 @@ def test_a_replay(start, network_folder, tmp_path):
     words = [
         f"ckpt_path={network_folder}",
         "slo_ms=2000",
-        "traffic.rate=30",
-        "traffic.seconds=3",
+        "traffic.rate=90",
+        "traffic.seconds=1",
         f"port={free_port()}",
     ]
     words += [f"images={tmp_path / 'images'}", "compared=[2,0]"]
-    run = start("-m", "snnet_lightning.serve.replay", *words, directory=tmp_path / "run")
+    run = run_here(REPLAY, *words, directory=tmp_path / "run")
     assert run.status == 0, run.err
     told = json.loads((tmp_path / "run" / "replay.json").read_text())
     slack, base, tiny = told["policies"]

@@ -82,8 +82,19 @@ def test_where_there_are_few_stitches_each_is_timed(small_net):
     assert measured.model is None
 
 
-@pytest.mark.parametrize("options", [{}, {"precision": "bf16"}, {"channels_last": True}, {"compile": True}], ids=str)
-def test_the_network_stays_as_it_is(small_net, options):
+@pytest.mark.parametrize(
+    ("options", "backend"),
+    [
+        ({}, None),
+        ({"precision": "bf16"}, None),
+        ({"channels_last": True}, None),
+        ({"compile": True}, "aot_eager"),
+        pytest.param({"compile": True}, "inductor", marks=pytest.mark.slow),  # PyTorch's default, a C++ compiler
+    ],
+    ids=str,
+)
+def test_the_network_stays_as_it_is(small_net, options, backend, monkeypatch):
+    monkeypatch.setattr(measure, "compile_in_place", partial(measure.compile_in_place, backend=backend))
     small_net.train()
     before = {key: value.clone() for key, value in small_net.state_dict().items()}
     heard = []
