@@ -1,4 +1,8 @@
-"""Shared by all tests."""
+"""Shared by all tests. What takes seconds to import is imported where it is needed: workers wait for their controller,
+which reads this file too.
+"""
+
+from __future__ import annotations
 
 import os
 
@@ -14,17 +18,15 @@ import signal
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightning as L
-import numpy as np
 import pytest
-import torch
-from PIL import Image
 
-from snnet_lightning.anchors import create_anchors
-from snnet_lightning.network import SNNet
-from snnet_lightning.stitch import PairedRule
+if TYPE_CHECKING:
+    import lightning as L
+    import torch
+
+    from snnet_lightning.network import SNNet
 
 # A shell starts what runs in its background with SIGINT ignored, and children inherit that: here they are interrupted.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -41,6 +43,12 @@ DIGITS = ["digits_tiny", "digits_small", "digits_base"]
 @cache
 def _digits() -> tuple[SNNet, torch.Tensor]:
     """Made once, for that takes longer than a copy; and the random numbers that go on from there."""
+    import torch
+
+    from snnet_lightning.anchors import create_anchors
+    from snnet_lightning.network import SNNet
+    from snnet_lightning.stitch import PairedRule
+
     torch.manual_seed(0)
     net = SNNet(create_anchors(DIGITS, (1, 8, 8), 10), PairedRule()).eval()
     return net, torch.get_rng_state()
@@ -49,6 +57,8 @@ def _digits() -> tuple[SNNet, torch.Tensor]:
 @pytest.fixture
 def digits_net() -> SNNet:
     """The embedded family with its shipped weights, and randomly initialised stitching layers."""
+    import torch
+
     net, random = _digits()
     torch.set_rng_state(random)
     return copy.deepcopy(net)
@@ -59,6 +69,8 @@ def make_trainers() -> Callable[[Path], Callable[..., L.Trainer]]:
     """Of a folder, what makes Trainers on the CPU that show and store nothing, unless told otherwise."""
 
     def make(folder: Path, **options: Any) -> L.Trainer:
+        import lightning as L
+
         silent = {f"enable_{what}": False for what in ("checkpointing", "progress_bar", "model_summary")}
         defaults = {"accelerator": "cpu", "devices": 1, "logger": False, "default_root_dir": folder, **silent}
         return L.Trainer(**defaults | options)
@@ -75,6 +87,7 @@ def make_trainer(make_trainers, tmp_path) -> Callable[..., L.Trainer]:
 @pytest.fixture(scope="session")
 def peak_of_saved_activations() -> Callable[[Callable[[], object]], int]:
     """Bytes that autograd keeps for backward passes at the same time, at most, while a function runs."""
+    import torch
 
     def peak(run: Callable[[], object]) -> int:
         live = most = 0
@@ -104,6 +117,9 @@ def imagenet_tree(tmp_path_factory) -> Path:
 
     Three classes of six images in train and five in val; one file a split is no image.
     """
+    import numpy as np
+    from PIL import Image
+
     root, random = tmp_path_factory.mktemp("imagenet"), np.random.default_rng(0)
     for split, count in {"train": 6, "val": 5}.items():
         for place, name in enumerate(("ant", "bee", "cat")):

@@ -118,6 +118,7 @@ def test_the_same_bytes_whatever_conf_says(trained, checkpoint, run_here, tmp_pa
     assert {json.loads(row)["images"] for row in rows.splitlines()} == {540}
 
 
+@pytest.mark.slow
 def test_a_sweep_of_evaluations_recalls_too(trained, checkpoint, run_here, tmp_path):
     """Else the weights would not fit."""
     words = ["-m", f"ckpt_path={checkpoint}", "trainer.limit_test_batches=2", f"hydra.sweep.dir={tmp_path / 'sweep'}"]

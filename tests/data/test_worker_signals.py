@@ -18,6 +18,7 @@ def workers_of_a_loader(make_data, tmp_path):
     for _ in range(2):  # one of each worker, which then listens
         next(batches)
     yield [child for child in multiprocessing.active_children() if child not in others], batches, heard
+    batches.close()  # so that nothing but the loader keeps the workers
     signal.signal(signal.SIGUSR1, before)
 
 
