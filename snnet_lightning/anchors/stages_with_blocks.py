@@ -20,8 +20,7 @@ class StagedAnchor(Anchor):
         return [list(stage.blocks) for stage in getattr(self.model, self.stages_name)]
 
     def entry(self, stage: int) -> list[Owner]:
-        names = (f"{self.stages_name}.{stage}.{name}" for name in self.entry_modules)
-        return self._named(tuple(names))
+        return self._named(tuple(f"{self.stages_name}.{stage}.{name}" for name in self.entry_modules))
 
     def stem(self, x: Tensor) -> Tensor:
         return self.enter(0, super().stem(x))

@@ -56,8 +56,7 @@ def count_flops(module: nn.Module, x: Tensor) -> int:
     with torch.no_grad(), evaluating(module), uncompiled(module):
         analysis = FlopCountAnalysis(module, x).set_op_handle(ATTENTION, attention_flops)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-        flops = int(analysis.total())
-    return flops
+        return int(analysis.total())
 
 
 class PartOfAnchor(nn.Module):

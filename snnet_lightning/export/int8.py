@@ -28,19 +28,22 @@ def int8(model: ir.Model, images: Tensor | None = None) -> ir.Model:
             with the BatchNorm after them folded in. None: every run finds the ranges of its batch, and convolutions
             stay as they are.
     """
-    ir, onnx, quantization = extra("onnx_ir"), extra("onnx"), extra("onnxruntime.quantization")
+    ir, onnx, quantization = map(extra, ("onnx_ir", "onnx", "onnxruntime.quantization"))
     # Of 7 bits: sums of products of 8 overflow on processors without VNNI, and the accuracy would be the processor's.
     options: dict[str, Any] = {"per_channel": True, "weight_type": quantization.QuantType.QInt8, "reduce_range": True}
     with TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "int8.onnx"
-        if images is None:
-            quantization.quantize_dynamic(ir.to_proto(model), path, ["MatMul", "Gemm"], **options)
-        else:
+        if images is not None:
             _fold_batchnorm(model)
+        proto = ir.to_proto(model)
+        del proto.graph.value_info[:]  # onnxruntime 1.31 turns weights around, and finds other shapes than were told
+        if images is None:
+            quantization.quantize_dynamic(proto, path, ["MatMul", "Gemm"], **options)
+        else:
             # Products of two activations, and biases, whose scales would be those of a stitch, stay in float.
             options["extra_options"] = {"MatMulConstBOnly": True, "QuantizeBias": False}
             options["op_types_to_quantize"] = ["MatMul", "Gemm", "Conv"]
-            quantization.quantize_static(ir.to_proto(model), path, _Batches(images), **options)
+            quantization.quantize_static(proto, path, _Batches(images), **options)
         return ir.from_proto(onnx.load(path))
 
 
@@ -58,5 +61,4 @@ class _Batches:
         self.left = iter(images.cpu().float().split(BATCH))
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        batch = next(self.left, None)
-        return None if batch is None else {IMAGES: batch.numpy()}
+        return next(({IMAGES: batch.numpy()} for batch in self.left), None)
