@@ -80,7 +80,7 @@ def test_a_full_disk_leaves_the_former_files_alone(target):
 def test_a_full_disk_is_told_by_the_name_of_the_file(tmp_path, name):
     path = tmp_path / name
     write = torch.save if path.suffix == ".ckpt" else (lambda tensor, file: file.write_bytes(tensor.numpy().tobytes()))
-    with disk_of(10_000), pytest.raises(OSError, match="x") as failed, written_atomically(path) as unfinished:
+    with disk_of(10_000), pytest.raises(OSError, match=name) as failed, written_atomically(path) as unfinished:
         write(torch.zeros(100_000), unfinished)
     assert failed.value.filename == str(path)
     assert not list(tmp_path.iterdir())
