@@ -6,6 +6,8 @@ from functools import partial
 import pytest
 import timm
 import torch
+from timm.models.metaformer import Attention, LayerNorm2dNoBias, LayerNormNoBias, SepConv
+from timm.models.mvitv2 import MultiScaleVitCfg
 from torch import nn
 
 from snnet_lightning.anchors.adapters import ADAPTERS, adapter_for
@@ -18,6 +20,12 @@ from snnet_lightning.stitch.route import anchor_route
 
 VIT = {"img_size": 32, "embed_dim": 32, "depth": 2, "num_heads": 2}
 STAGES = {"depths": (1, 2, 1, 1)}
+CAFORMER = {
+    "depths": (1, 2, 2, 1),
+    "dims": (8, 16, 32, 32),
+    "token_mixers": [SepConv, SepConv, Attention, Attention],
+    "norm_layers": [LayerNorm2dNoBias] * 2 + [LayerNormNoBias] * 2,
+}
 SWIN = {"img_size": 64, "window_size": 2, "embed_dim": 16, "depths": (2, 2), "num_heads": (1, 2)}
 
 # timm class -> (name of a model or of the class itself, image size, keyword arguments)
@@ -62,14 +70,16 @@ EXAMPLES: dict[str, list[tuple[str, int, dict]]] = {
     "LowFormer": [("lowformer_b0", 64, {"depth_list": (0, 1, 1, 1, 2)})],
     "MambaOut": [("test_mambaout", 64, {})],
     "MaxxVit": [("test_coatnet", 160, {}), ("test_maxvit", 160, {})],
-    "MetaFormer": [("caformer_s18", 64, {})],
+    "MetaFormer": [("MetaFormer", 64, CAFORMER)],
     "MetaNeXt": [("inception_next_atto", 64, {"depths": (1, 1, 2, 1)})],
     "MlpMixer": [
         ("mixer_s32_224", 64, {"img_size": 64}),
         ("resmlp_12_224", 32, {"img_size": 32}),
     ],
     "MobileNetV3": [("mobilenetv3_small_050", 64, {})],
-    "MultiScaleVit": [("mvitv2_tiny", 64, {"img_size": 64})],
+    "MultiScaleVit": [
+        ("MultiScaleVit", 64, {"img_size": (64, 64), "cfg": MultiScaleVitCfg(depths=(1, 2, 2, 1), embed_dim=16)}),
+    ],
     "NaFlexVit": [("naflexvit_base_patch16_gap", 32, {"embed_dim": 32, "depth": 2, "num_heads": 2})],
     "NextViT": [("nextvit_small", 64, {"depths": (1, 1, 5, 1)})],
     "NormFreeNet": [("test_nfnet", 64, {})],
@@ -103,12 +113,29 @@ EXAMPLES: dict[str, list[tuple[str, int, dict]]] = {
         )
     ],
     "Twins": [("twins_pcpvt_small", 64, {"img_size": 64, "depths": (1, 2, 1, 1)})],
-    "VOLO": [("volo_d1_224", 64, {"img_size": 64})],
+    "VOLO": [
+        (
+            "VOLO",
+            64,
+            {"img_size": 64, "layers": (1, 2, 1, 1), "embed_dims": (16, 32, 32, 32), "num_heads": (1, 2, 2, 2)},
+        ),
+    ],
     "VisionTransformer": [("test_vit", 160, {}), ("test_vit3", 160, {})],
     "VisionTransformerDistilled": [("deit_tiny_distilled_patch16_224", 32, VIT)],
     "VisionTransformerRelPos": [("vit_relpos_small_patch16_224", 32, VIT), ("test_vit_relpos", 160, {})],
     "VisionTransformerSAM": [("samvit_base_patch16_224", 32, {**VIT, "neck_chans": 16})],
-    "VovNet": [("vovnet39a", 64, {"block_per_stage": (1, 1, 1, 1)})],
+    "VovNet": [
+        (
+            "vovnet39a",
+            64,
+            {
+                "block_per_stage": (1, 1, 1, 1),
+                "stem_chs": (8, 8, 16),
+                "stage_conv_chs": (8, 8, 8, 8),
+                "stage_out_chs": (16, 16, 32, 32),
+            },
+        )
+    ],
     "Xcit": [("xcit_nano_12_p16_224", 32, VIT)],
 }
 MODELS = [pytest.param(family, *e, id=e[0]) for family, examples in EXAMPLES.items() for e in examples]

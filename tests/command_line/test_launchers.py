@@ -8,16 +8,17 @@ import pytest
 
 def test_submitit_starts_every_job_of_a_sweep_and_its_processes(run_here, tmp_path):
     shrink = ["trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.limit_test_batches=1"]
-    swept = ["strategy=ddp", "trainer.accelerator=cpu", "trainer.devices=1,2"]
+    swept = ["anchors=deit_ti_s_b,digits", "strategy=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     sweep = ["-m", "hydra/launcher=submitit_local", *swept, f"hydra.sweep.dir={tmp_path}"]
     run = run_here("train.py", *sweep, *shrink, directory=tmp_path)
-    assert run.status == 0, run.err
-    assert f"2 of 2 jobs succeeded; results are in {tmp_path}" in run.out
-    first, second = ((tmp_path / job / "stitches.jsonl").read_text().splitlines() for job in "01")
-    assert len(first) == len(second) == 35
-    assert [json.loads(line)["images"] for line in (first[0], second[0])] == [64, 128]
+    assert run.status == 1
+    assert f"1 of 2 jobs succeeded; results are in {tmp_path}" in run.out
+    rows = [json.loads(line) for line in (tmp_path / "1" / "stitches.jsonl").read_text().splitlines()]
+    assert [row["images"] for row in rows] == [128] * 35  # a batch of each process
     with open(tmp_path / "sweep.csv") as file:
-        assert [row["status"] for row in csv.DictReader(file)] == ["ok", "ok"]
+        refused, trained = csv.DictReader(file)
+    assert (refused["status"], trained["status"]) == ("failed", "ok")
+    assert refused["error"].startswith("anchors=deit_ti_s_b would be trained as experiment=digits")
 
 
 @pytest.mark.slow

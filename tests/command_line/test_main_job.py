@@ -67,8 +67,9 @@ def test_every_learning_rate_is_logged(trained):
     assert {f"lr/{group}" for group in groups} | {"train/loss", "val/acc1", "test/acc1"} <= columns
 
 
-def test_the_same_seed_gives_the_same_file_and_another_does_not(trained, start, run_here, tmp_path):
-    again = succeeded(start("train.py", *SHORT, directory=tmp_path / "again"))  # in another process
+def test_the_same_seed_gives_the_same_file_and_another_does_not(trained, run_here, tmp_path):
+    """In other processes too: test_survival.py trains in several."""
+    again = succeeded(run_here("train.py", *SHORT, directory=tmp_path / "again"))
     other = succeeded(run_here("train.py", *SHORT, "seed=2", directory=tmp_path / "other"))
     first, second, third = ((run.directory / "stitches.jsonl").read_bytes() for run in (trained, again, other))
     assert first == second

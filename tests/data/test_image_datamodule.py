@@ -219,6 +219,7 @@ def test_a_loader_resumes_with_exactly_the_batches_that_are_left(make_data, had,
         next(batches)
     state = killed.state_dict()
     assert state == {"epoch": 2, "batches": had}
+    batches.close()  # else its workers end when the garbage collector finds it, which then waits for them
 
     resumed = make_data(**options).train_dataloader()
     resumed.load_state_dict(state)

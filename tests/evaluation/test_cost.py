@@ -149,12 +149,6 @@ def test_params_are_those_that_a_gradient_reaches(digits_net):
         assert cost.params == sum(p.numel() for p in digits_net.parameters() if p.grad is not None), stitch.name
 
 
-def test_counting_leaves_the_training_mode(digits_net):
-    digits_net.train()
-    stitch_costs(digits_net)
-    assert all(module.training for module in digits_net.modules())
-
-
 @pytest.mark.parametrize("training", [True, False])
 def test_counting_leaves_training_or_evaluation_as_it_was(digits_net, training):
     digits_net.train(training)

@@ -248,11 +248,11 @@ def test_pointing_at_a_stitch_touching_it_and_going_on_by_keys(opened, rows, axi
             assert figure in tip.text
 
     for row in (rows[0], rows[1]):
-        ActionChains(driver).move_to_element(
+        ActionChains(driver, duration=0).move_to_element(
             driver.find_element(By.CSS_SELECTOR, f".point[data-id='{row.id}'] > *")
         ).perform()
         assert_tells(row)
-    ActionChains(driver).move_to_element(driver.find_element(By.TAG_NAME, "h1")).perform()
+    ActionChains(driver, duration=0).move_to_element(driver.find_element(By.TAG_NAME, "h1")).perform()
     assert not tip.is_displayed()
 
     finger = ActionBuilder(driver, mouse=PointerInput(POINTER_TOUCH, "finger"))

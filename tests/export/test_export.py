@@ -7,6 +7,7 @@ import onnx
 import pytest
 import torch
 
+from snnet_lightning.errors import InputError
 from snnet_lightning.evaluation.cost import stitch_costs
 from snnet_lightning.evaluation.metrics import Score
 from snnet_lightning.evaluation.results import stitch_rows
@@ -98,6 +99,15 @@ def test_the_folder_says_what_it_holds(some_stitches, wide_net):
 
 
 @pytest.mark.parametrize("some_stitches", ["onnx"], indirect=True)
+def test_images_of_another_size(some_stitches):
+    folder, exported = some_stitches
+    run = load_exported(folder / exported[0].file)
+    with pytest.raises(InputError, match=r"stitch_002\.onnx: does not run on these images") as caught:
+        run(torch.zeros(1, 3, 8, 8))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("some_stitches", ["onnx"], indirect=True)
 def test_graphs_share_their_weights(some_stitches, wide_net):
     folder, exported = some_stitches
     union = bytes_of(wide_net.parameters_of(*(item.stitch for item in exported)))
@@ -159,8 +169,8 @@ def test_it_says_nothing_of_its_own(wide_net, tmp_path, capfd, recwarn):
     root, told = logging.getLogger(), []
     handlers, images = [*root.handlers], images_for(wide_net, 1)
     arguments = {"precision": "int8", "told": lambda done, of, item: told.append((done, of, item.file))}
-    export_stitches(wide_net, [wide_net.space[i] for i in (0, 3, 0)], tmp_path / "x", images=images, **arguments)
-    assert told == [(1, 2, "stitch_000.onnx"), (2, 2, "stitch_003.onnx")]
+    export_stitches(wide_net, [wide_net.space[3]] * 2, tmp_path / "x", images=images, **arguments)
+    assert told == [(1, 1, "stitch_003.onnx")]
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
     assert root.handlers == handlers

@@ -201,7 +201,7 @@ def bare_loop(golden, net):
     return losses
 
 
-SHORT = [("b", "zeros", 9), ("b", "none_nosplit", 4)]
+SHORT = [("b", "zeros", 5), ("b", "none_nosplit", 4)]
 WHOLE = [(run, mode, 21) for run in "ab" for mode in ("zeros", "zeros_nosplit", "none_nosplit")]
 
 
